@@ -1,0 +1,56 @@
+"""Orders and keeps the measurement of PVSs by every registered metric."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.dispatch import receiver
+from django.utils import timezone
+
+from scoring.models import Measurement, MetricRun
+from upscalers import jobs
+from upscalers.jobs import Progress
+from upscalers.models import PVS, Job, JobKind
+from upscalers.services import pvs_ready, request_job, retry
+
+
+@receiver(pvs_ready)
+def measure_when_ready(sender: object, pvs: PVS, user: Any, **_: Any) -> None:
+    request_measurement(pvs, user)
+
+
+def request_measurement(pvs: PVS, user: Any = None) -> MetricRun:
+    """Orders the metrics of a PVS, once; a failed or cancelled run is tried again."""
+    with transaction.atomic():
+        run, created = MetricRun.objects.get_or_create(pvs=pvs)
+        if created:
+            run.job = request_job(JobKind.MEASURE, f"Measure {pvs}", pvs.clip.frames, user)
+            run.save(update_fields=["job"])
+            jobs.enqueue(run.job)
+        elif run.job is not None and run.job.can_retry:
+            retry(run.job, user)
+    return run
+
+
+def measure_pvs(job: Job, progress: Progress) -> None:
+    from scoring import metrics
+
+    run = job.metric_runs.select_related("pvs__clip").get()
+    reference, clip = run.pvs.source.clip, run.pvs.clip
+    found = metrics.measure(
+        reference.path, clip.path, clip.format, progress, progress.should_stop
+    )
+    with transaction.atomic():
+        for one in found:
+            Measurement.objects.update_or_create(
+                pvs=run.pvs,
+                metric=one.slug,
+                defaults={
+                    "mean": one.mean,
+                    "values": list(one.values),
+                    "note": one.note,
+                    "measured_at": timezone.now(),
+                },
+            )
+        MetricRun.objects.filter(pk=run.pk).update(finished_at=timezone.now())

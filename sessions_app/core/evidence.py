@@ -1,0 +1,161 @@
+"""What a display measured while it showed a cell, and the rule by which the cell counts.
+
+Judges how a cell was shown; knows nothing of who voted or what was compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MOST_PHASES = 40
+MOST_EVENTS = 50
+LONGEST_TEXT = 200
+
+
+class BadEvidence(ValueError):
+    """The report is not one that Midgrey's display page sends."""
+
+
+@dataclass(frozen=True)
+class PhaseEvidence:
+    name: str
+    planned_ms: float
+    measured_ms: float | None
+    frames_expected: int
+    frames_shown: int
+    frames_late: int
+    missed_refreshes: int
+    underflows: int
+
+
+@dataclass(frozen=True)
+class Event:
+    phase: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    refresh_hz: float
+    largest_gap_ms: float
+    phases: tuple[PhaseEvidence, ...]
+    events: tuple[Event, ...]
+    clips: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How much may go wrong before a cell does not count."""
+
+    name: str
+    least_shown: float  # share of a clip's frames
+    late_allowed: bool
+    missed_refreshes_allowed: bool
+    longest_gap_ms: float
+    forgiven: tuple[str, ...] = ()  # events, by their first word
+
+
+EXACT = Rule("exact", 1.0, False, False, float("inf"))
+# For trying things out: a coordinator overruled a failed check, so exactness was given up.
+TRIAL = Rule("trial", 0.9, True, True, 500.0, forgiven=("fullscreen", "window"))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    valid: bool
+    reasons: tuple[str, ...]
+    rule: str
+
+    def __str__(self) -> str:
+        if self.valid:
+            return "shown exactly" if self.rule == EXACT.name else "shown well enough for a trial"
+        return "; ".join(self.reasons)
+
+
+def parse_evidence(data: Any) -> Evidence:
+    """Reads a display's report, refusing whatever is not one."""
+    try:
+        return Evidence(
+            refresh_hz=_number(data["refresh_hz"]),
+            largest_gap_ms=_number(data["largest_gap_ms"]),
+            phases=tuple(_phase(item) for item in _items(data["phases"], MOST_PHASES)),
+            events=tuple(
+                Event(_text(item["phase"]), _text(item["what"]))
+                for item in _items(data["events"], MOST_EVENTS)
+            ),
+            clips={_text(k): _text(v) for k, v in dict(data["clips"]).items()},
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadEvidence(f"evidence lacks {error}") from None
+
+
+def _phase(item: Any) -> PhaseEvidence:
+    measured = item["measured_ms"]
+    return PhaseEvidence(
+        name=_text(item["name"]),
+        planned_ms=_number(item["planned_ms"]),
+        measured_ms=None if measured is None else _number(measured),
+        frames_expected=_count(item["frames_expected"]),
+        frames_shown=_count(item["frames_shown"]),
+        frames_late=_count(item["frames_late"]),
+        missed_refreshes=_count(item["missed_refreshes"]),
+        underflows=_count(item["underflows"]),
+    )
+
+
+def _items(value: Any, most: int) -> list[Any]:
+    if not isinstance(value, list) or len(value) > most:
+        raise BadEvidence(f"evidence has a list that is none or longer than {most}")
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+        raise BadEvidence(f"{value!r} is not a measured number")
+    return float(value)
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 10**9:
+        raise BadEvidence(f"{value!r} is not a count")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+        raise BadEvidence("evidence has a text that is none or too long")
+    return value
+
+
+def judge(
+    evidence: Evidence, clips: Mapping[str, tuple[str, int]], rule: Rule = EXACT
+) -> Verdict:
+    """`clips`: for each stimulus phase the digest of the clip that belongs there and its frames."""
+    reasons: list[str] = []
+    measured = {phase.name: phase for phase in evidence.phases}
+    for name, (sha256, frames) in clips.items():
+        if evidence.clips.get(name) != sha256:
+            reasons.append(f"{name}: another clip was shown than the one planned")
+        elif name not in measured:
+            reasons.append(f"{name}: not shown")
+        else:
+            reasons += _faults(measured[name], frames, rule)
+    if evidence.largest_gap_ms > rule.longest_gap_ms:
+        reasons.append(f"the picture stood still for {evidence.largest_gap_ms:.0f} ms")
+    for event in evidence.events:
+        if event.phase in clips and event.what.split(" ")[0] not in rule.forgiven:
+            reasons.append(f"{event.phase}: {event.what}")
+    return Verdict(not reasons, tuple(reasons), rule.name)
+
+
+def _faults(phase: PhaseEvidence, frames: int, rule: Rule) -> list[str]:
+    faults = []
+    if phase.frames_shown < rule.least_shown * frames:
+        faults.append(f"{phase.name}: {phase.frames_shown} of {frames} frames shown")
+    if phase.frames_late and not rule.late_allowed:
+        faults.append(f"{phase.name}: {phase.frames_late} frames late")
+    if phase.missed_refreshes and not rule.missed_refreshes_allowed:
+        faults.append(f"{phase.name}: {phase.missed_refreshes} refreshes missed")
+    return faults

@@ -1,0 +1,275 @@
+"""A study and everything that is scheduled, shown and voted for it.
+
+Rows here describe; what may change them is in `services`. The order of cells comes from
+`core.planner`, the phases of a cell from `core.protocol`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+
+from sessions_app.core.protocol import EXPERT_VIEWING, PROTOCOLS, Protocol
+from upscalers.models import PVS, Source
+
+# Without 0, O, 1, I and L, which look alike on a projected slip of paper.
+CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+CODE_LENGTH = 6
+
+
+def new_token() -> str:
+    return secrets.token_urlsafe(24)
+
+
+def new_code() -> str:
+    return "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
+
+
+def new_seed() -> int:
+    return secrets.randbelow(2**31)
+
+
+class Study(models.Model):
+    """What a paper calls 'the experiment'."""
+
+    name = models.CharField(max_length=120)
+    slug = models.SlugField(max_length=80, unique=True)
+    question = models.TextField(blank=True, help_text="What do you want to find out?")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="owned_studies"
+    )
+    members = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, related_name="studies", blank=True
+    )
+    sources = models.ManyToManyField(Source, related_name="studies", blank=True)
+    methods = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    anchor = models.CharField(
+        max_length=40, default="lanczos3", help_text="the method every other is compared with"
+    )
+    scale = models.PositiveSmallIntegerField(default=2)
+    kernel = models.CharField(max_length=24, default="bicubic")
+    protocol_slug = models.CharField(max_length=40, default=EXPERT_VIEWING.slug)
+    vote_seconds = models.FloatField(
+        default=5.0, validators=[MinValueValidator(1.0), MaxValueValidator(60.0)]
+    )
+    panels = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1), MaxValueValidator(20)]
+    )
+    viewers_per_panel = models.PositiveSmallIntegerField(
+        default=3, validators=[MinValueValidator(1), MaxValueValidator(9)]
+    )
+    seed = models.BigIntegerField(default=new_seed)
+    planned_at = models.DateTimeField(null=True)
+    plan_notes = models.JSONField(default=list, help_text="what the planner had to say")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-created_at"]
+        verbose_name_plural = "studies"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("sessions:study", args=[self.slug])
+
+    @property
+    def protocol(self) -> Protocol:
+        return PROTOCOLS[self.protocol_slug].with_vote_seconds(self.vote_seconds)
+
+
+class Pair(models.Model):
+    """A comparison to be judged: the anchor's PVS against another's, of one source."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="pairs")
+    first = models.ForeignKey(PVS, on_delete=models.PROTECT, related_name="+")
+    second = models.ForeignKey(PVS, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "first", "second"], name="one_pair_each")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.first.method} against {self.second.method}"
+
+    @property
+    def source(self) -> Source:
+        return self.first.low_resolution.source
+
+
+class Viewer(models.Model):
+    """An expert, known by a code only."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="viewers")
+    code = models.CharField(max_length=20)
+    panel = models.PositiveSmallIntegerField(default=1)
+
+    class Meta:
+        ordering = ["study", "code"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "code"], name="one_viewer_per_code")
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class SessionState(models.TextChoices):
+    PLANNED = "planned", "planned"
+    READY = "ready", "ready"
+    RUNNING = "running", "running"
+    PAUSED = "paused", "paused"
+    FINISHED = "finished", "finished"
+    ABORTED = "aborted", "ended early"
+
+
+class Session(models.Model):
+    """One sitting of at most 20 minutes before one display."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="sessions")
+    panel = models.PositiveSmallIntegerField(default=1)
+    number = models.PositiveSmallIntegerField(help_text="within the panel, from 1")
+    state = models.CharField(
+        max_length=16, choices=SessionState.choices, default=SessionState.PLANNED
+    )
+    token = models.CharField(max_length=64, unique=True, default=new_token)
+    secret = models.CharField(max_length=64, default=new_token, help_text="makes clip names opaque")
+    display_id = models.UUIDField(null=True, help_text="the browser page that is the display")
+    display_seen_at = models.DateTimeField(null=True)
+    display_ready = models.BooleanField(default=False, help_text="preloaded and checked")
+    display_report = models.JSONField(default=dict, help_text="checks with measured values")
+    overrule_reason = models.CharField(max_length=300, blank=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["study", "panel", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "panel", "number"], name="one_session_each")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.study} · panel {self.panel} · session {self.number}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("sessions:console", args=[self.pk])
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in (SessionState.FINISHED, SessionState.ABORTED)
+
+
+class CellKind(models.TextChoices):
+    STABILISATION = "stabilisation", "stabilisation"
+    TEST = "test", "test"
+
+
+class Cell(models.Model):
+    """One scheduled presentation of a pair; which PVS is A was drawn for it."""
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="cells")
+    position = models.PositiveSmallIntegerField(help_text="in the session, from 1")
+    kind = models.CharField(max_length=16, choices=CellKind.choices)
+    pair = models.ForeignKey(Pair, on_delete=models.PROTECT, related_name="cells")
+    a = models.ForeignKey(PVS, on_delete=models.PROTECT, related_name="+")
+    b = models.ForeignKey(PVS, on_delete=models.PROTECT, related_name="+")
+    repeats = models.ForeignKey(
+        "self", null=True, on_delete=models.CASCADE, related_name="repeated_by",
+        help_text="the cell that was not shown properly and is shown again here",
+    )  # fmt: skip
+
+    class Meta:
+        ordering = ["session", "position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["session", "position"], name="one_cell_per_position"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.session} cell {self.position}"
+
+    @property
+    def source(self) -> Source:
+        return self.a.low_resolution.source
+
+
+class ShowingState(models.TextChoices):
+    PLAYING = "playing", "playing"
+    SHOWN = "shown", "shown"
+    INTERRUPTED = "interrupted", "interrupted"
+
+
+class Showing(models.Model):
+    """One attempt at showing a cell, with what the display measured meanwhile."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    cell = models.ForeignKey(Cell, on_delete=models.CASCADE, related_name="showings")
+    state = models.CharField(
+        max_length=16, choices=ShowingState.choices, default=ShowingState.PLAYING
+    )
+    phase = models.CharField(max_length=24, blank=True)
+    phase_started_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(default=timezone.now)
+    vote_opened_at = models.DateTimeField(null=True)
+    vote_closed_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    evidence = models.JSONField(default=dict)
+    valid = models.BooleanField(null=True, help_text="unknown until the evidence is in")
+    verdict = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["started_at"]
+
+
+class Seat(models.Model):
+    """A viewer's place in a session, with the secret link of the device that votes."""
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="seats")
+    viewer = models.ForeignKey(Viewer, on_delete=models.PROTECT, related_name="seats")
+    token = models.CharField(max_length=64, unique=True, default=new_token)
+    code = models.CharField(max_length=CODE_LENGTH, unique=True, default=new_code)
+    revoked_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["session", "viewer__code"]
+        constraints = [
+            models.UniqueConstraint(fields=["session", "viewer"], name="one_seat_per_viewer")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.session} seat {self.viewer}"
+
+
+class Slot(models.TextChoices):
+    A = "A", "A"
+    B = "B", "B"
+
+
+class Vote(models.Model):
+    """One score by one seat for box A or B of one showing of a cell."""
+
+    seat = models.ForeignKey(Seat, on_delete=models.PROTECT, related_name="votes")
+    showing = models.ForeignKey(Showing, on_delete=models.PROTECT, related_name="votes")
+    slot = models.CharField(max_length=1, choices=Slot.choices)
+    score = models.PositiveSmallIntegerField()
+    cast_at = models.DateTimeField(help_text="when the viewer tapped")
+    received_at = models.DateTimeField(default=timezone.now)
+    changes = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["showing", "seat", "slot"]
+        constraints = [
+            models.UniqueConstraint(fields=["seat", "showing", "slot"], name="one_vote_per_box"),
+            models.CheckConstraint(condition=models.Q(score__lte=10), name="score_in_scale"),
+        ]

@@ -1,0 +1,277 @@
+"""What the lab keeps: clips on disk, where they came from, and the jobs that make them.
+
+Rows here describe; the work itself is in `services` (what may change the database) and `core`
+(frames in, frames out).
+"""
+
+from __future__ import annotations
+
+import uuid
+from fractions import Fraction
+from pathlib import Path
+
+from django.conf import settings
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+
+from upscalers import store
+from upscalers.core.clip import ClipFormat
+
+
+class JobState(models.TextChoices):
+    WAITING = "waiting", "waiting"
+    RUNNING = "running", "running"
+    DONE = "done", "done"
+    FAILED = "failed", "failed"
+    CANCELLED = "cancelled", "cancelled"
+
+
+class JobKind(models.TextChoices):
+    INGEST = "ingest", "Ingest"
+    DEGRADE = "degrade", "Low-resolution version"
+    UPSCALE = "upscale", "Upscale"
+    RENDER = "render", "Playback file"
+    MEASURE = "measure", "Metrics"
+
+
+class Job(models.Model):
+    """Long work as the lab sees it; the queue (Procrastinate) only says who runs it when."""
+
+    kind = models.CharField(max_length=16, choices=JobKind.choices)
+    title = models.CharField(max_length=200)
+    state = models.CharField(max_length=16, choices=JobState.choices, default=JobState.WAITING)
+    done = models.PositiveIntegerField(default=0, help_text="frames done")
+    total = models.PositiveIntegerField(default=0, help_text="frames in all, 0 = not known yet")
+    fps = models.FloatField(default=0.0)
+    error = models.TextField(blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    worker = models.CharField(max_length=100, blank=True)
+    cancel_requested = models.BooleanField(default=False)
+    queue_id = models.BigIntegerField(null=True, help_text="the queue's own number for it")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        indexes = [models.Index(fields=["state", "-created_at"])]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in (JobState.WAITING, JobState.RUNNING)
+
+    @property
+    def can_retry(self) -> bool:
+        return self.state in (JobState.FAILED, JobState.CANCELLED)
+
+    @property
+    def seconds_left(self) -> float | None:
+        if self.state != JobState.RUNNING or not self.fps or not self.total:
+            return None
+        return max(0, self.total - self.done) / self.fps
+
+
+class Clip(models.Model):
+    """A lossless video file in the store, named by its SHA-256."""
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    suffix = models.CharField(max_length=8, default=".mkv")
+    size_bytes = models.BigIntegerField()
+    frames_sha256 = models.CharField(
+        max_length=64, db_index=True, help_text="digest of the decoded frames"
+    )
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    frames = models.PositiveIntegerField()
+    rate_num = models.PositiveIntegerField()
+    rate_den = models.PositiveIntegerField(default=1)
+    pix_fmt = models.CharField(max_length=24)
+    matrix = models.CharField(max_length=24)
+    range = models.CharField(max_length=8)
+    primaries = models.CharField(max_length=24)
+    transfer = models.CharField(max_length=24)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height} {float(self.rate):g} fps {self.frames} frames"
+
+    @property
+    def path(self) -> Path:
+        return store.path_of(self.sha256, self.suffix)
+
+    @property
+    def rate(self) -> Fraction:
+        return Fraction(self.rate_num, self.rate_den)
+
+    @property
+    def seconds(self) -> float:
+        return float(self.frames / self.rate)
+
+    @property
+    def format(self) -> ClipFormat:
+        return ClipFormat(
+            width=self.width,
+            height=self.height,
+            rate=self.rate,
+            frames=self.frames,
+            pix_fmt=self.pix_fmt,
+            matrix=self.matrix,
+            range=self.range,
+            primaries=self.primaries,
+            transfer=self.transfer,
+        )
+
+    @property
+    def bit_depth(self) -> int:
+        return self.format.bit_depth
+
+    @property
+    def why_not_displayable(self) -> str:
+        """The display plays 8-bit 4:2:0; anything else can be measured but not shown."""
+        if self.pix_fmt == "yuv420p":
+            return ""
+        return f"The display plays 8-bit 4:2:0 only, and this clip is {self.pix_fmt}."
+
+
+class Rendition(models.Model):
+    """The playback file of a clip: H.264 lossless, with a digest per decoded frame."""
+
+    clip = models.OneToOneField(Clip, on_delete=models.CASCADE, related_name="rendition")
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="renditions")
+    sha256 = models.CharField(max_length=64, blank=True)
+    size_bytes = models.BigIntegerField(default=0)
+    manifest = models.JSONField(default=dict)
+
+    SUFFIX = ".h264"
+
+    @property
+    def is_ready(self) -> bool:
+        return bool(self.sha256)
+
+    @property
+    def path(self) -> Path:
+        return store.path_of(self.sha256, self.SUFFIX)
+
+
+class Upload(models.Model):
+    """A file on its way in from a browser, resumable at `received`."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    file_name = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=200, help_text="name, size and date in the browser")
+    size_bytes = models.BigIntegerField(validators=[MinValueValidator(1)])
+    received = models.BigIntegerField(default=0)
+    options = models.JSONField(default=dict)
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="uploads")
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    @property
+    def path(self) -> Path:
+        return store.incoming_folder() / str(self.id)
+
+
+class Source(models.Model):
+    """A reference clip (SRC)."""
+
+    name = models.SlugField(max_length=80, unique=True)
+    clip = models.ForeignKey(Clip, on_delete=models.PROTECT, related_name="sources")
+    file_name = models.CharField(max_length=255)
+    file_sha256 = models.CharField(max_length=64, db_index=True, help_text="of the file as given")
+    cut = models.JSONField(default=dict, help_text="which part of the file was taken")
+    thumbnail = models.BinaryField(editable=False)
+    note = models.TextField(blank=True, help_text="what was converted on the way in, if anything")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["clip"], name="one_source_per_clip")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("upscalers:source", args=[self.name])
+
+
+class LowResolution(models.Model):
+    """What is upscaled: a source made smaller by a named degradation."""
+
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="low_resolutions")
+    scale = models.PositiveSmallIntegerField()
+    kernel = models.CharField(max_length=24, default="bicubic")
+    clip = models.ForeignKey(Clip, null=True, on_delete=models.PROTECT, related_name="+")
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="degrades")
+
+    class Meta:
+        ordering = ["source", "scale"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "scale", "kernel"], name="one_low_resolution_each"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.kernel} x{self.scale}"
+
+
+class PVS(models.Model):
+    """Processed video sequence: a source, made small, upscaled by one method."""
+
+    low_resolution = models.ForeignKey(LowResolution, on_delete=models.PROTECT, related_name="pvss")
+    method = models.CharField(max_length=40)
+    weights_sha256 = models.CharField(max_length=64, blank=True)
+    clip = models.ForeignKey(Clip, null=True, on_delete=models.PROTECT, related_name="pvss")
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="upscales")
+    device = models.CharField(max_length=100, blank=True)
+    wall_seconds = models.FloatField(null=True)
+    device_seconds = models.FloatField(null=True)
+    versions = models.JSONField(default=dict)
+    made_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["low_resolution", "method"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["low_resolution", "method", "weights_sha256"], name="one_pvs_each"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.low_resolution} {self.method}"
+
+    @property
+    def source(self) -> Source:
+        return self.low_resolution.source
+
+    @property
+    def is_ready(self) -> bool:
+        return self.clip_id is not None
+
+    def get_absolute_url(self) -> str:
+        return reverse("upscalers:pvs", args=[self.pk])
+
+
+class AuditEntry(models.Model):
+    """Who did what; only ever added to."""
+
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    who = models.CharField(max_length=150, help_text="account name, kept when the account goes")
+    action = models.CharField(max_length=60)
+    what = models.CharField(max_length=200)
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-at", "-pk"]

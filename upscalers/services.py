@@ -1,0 +1,441 @@
+"""Everything that may change clips, sources, PVSs and their jobs: one function per action."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
+from django.dispatch import Signal, receiver
+from django.utils import timezone
+from django.utils.text import slugify
+
+from upscalers import audit, jobs, store
+from upscalers.core import video
+from upscalers.core.clip import ClipFormat, Cut, RawParameters
+from upscalers.core.errors import Cancelled, ClipError
+from upscalers.jobs import Progress
+from upscalers.methods import Method, get_method
+from upscalers.models import (
+    PVS,
+    Clip,
+    Job,
+    JobKind,
+    JobState,
+    LowResolution,
+    Rendition,
+    Source,
+    Upload,
+)
+
+log = logging.getLogger("midgrey.material")
+
+SCALES = (2, 4)
+KERNELS = ("bicubic",)
+
+# Sent inside the transaction that makes the PVS ready, for apps above that measure it.
+pvs_ready = Signal()
+
+User = AbstractBaseUser | None
+OnProgress = Callable[[int, int], None] | None
+ShouldStop = Callable[[], bool] | None
+
+
+# ---- clips -----------------------------------------------------------------------------------
+
+
+def keep_clip(path: Path, format: ClipFormat, frames_sha256: str) -> Clip:
+    """Takes a finished lossless file into the store and describes it."""
+    sha256, size = store.adopt(path, path.suffix)
+    clip, _ = Clip.objects.get_or_create(
+        sha256=sha256,
+        defaults={
+            "suffix": path.suffix,
+            "size_bytes": size,
+            "frames_sha256": frames_sha256,
+            "width": format.width,
+            "height": format.height,
+            "frames": format.frames,
+            "rate_num": format.rate.numerator,
+            "rate_den": format.rate.denominator,
+            "pix_fmt": format.pix_fmt,
+            "matrix": format.matrix,
+            "range": format.range,
+            "primaries": format.primaries,
+            "transfer": format.transfer,
+        },
+    )
+    return clip
+
+
+def request_rendition(clip: Clip, title: str, user: User = None) -> Rendition | None:
+    """Orders the playback file of a clip, once; none where the display could not play it."""
+    if clip.why_not_displayable:
+        return None
+    with transaction.atomic():
+        wanted, created = Rendition.objects.get_or_create(clip=clip)
+        if created:
+            wanted.job = _new_job(JobKind.RENDER, f"Playback file of {title}", clip.frames, user)
+            wanted.save(update_fields=["job"])
+            jobs.enqueue(wanted.job)
+    return wanted
+
+
+def render(job: Job, progress: Progress) -> None:
+    from upscalers.core import rendition
+
+    wanted = job.renditions.select_related("clip").get()
+    with store.workspace() as folder:
+        out = folder / f"rendition{Rendition.SUFFIX}"
+        manifest = rendition.make_rendition(
+            wanted.clip.path, wanted.clip.format, out, progress, progress.should_stop
+        )
+        sha256, size = store.adopt(out, Rendition.SUFFIX)
+    Rendition.objects.filter(pk=wanted.pk).update(
+        sha256=sha256, size_bytes=size, manifest=manifest.as_json()
+    )
+
+
+# ---- sources ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """What to take from a file and under which name."""
+
+    file_name: str
+    name: str = ""
+    cut: Cut = Cut()
+    raw: RawParameters | None = None
+
+
+def ingest(
+    path: Path,
+    wish: Ingest,
+    user: User = None,
+    on_progress: OnProgress = None,
+    should_stop: ShouldStop = None,
+) -> Source:
+    """Makes a source of a file, or raises ClipError and leaves nothing behind."""
+    file_sha256 = _input_sha256(path)
+    cut = asdict(wish.cut)
+    twin = Source.objects.filter(file_sha256=file_sha256, cut=_as_json(cut)).first()
+    if twin:
+        raise ClipError(f"{wish.file_name} is already here as source “{twin.name}”.")
+    with store.workspace() as folder:
+        master = folder / "master.mkv"
+        format, frames_sha256 = video.make_master(
+            path, master, wish.cut, wish.raw, on_progress, should_stop
+        )
+        twin = Source.objects.filter(
+            clip__frames_sha256=frames_sha256, clip__rate_num=format.rate.numerator,
+            clip__rate_den=format.rate.denominator, clip__pix_fmt=format.pix_fmt,
+        ).first()  # fmt: skip
+        if twin:
+            raise ClipError(
+                f"{wish.file_name} shows exactly the same pictures as source “{twin.name}”, "
+                "which is already here."
+            )
+        picture = folder / "thumbnail.jpg"
+        video.make_thumbnail(master, format, picture)
+        with transaction.atomic():
+            source = _create_source(
+                keep_clip(master, format, frames_sha256), wish, cut, file_sha256,
+                picture.read_bytes(), user,
+            )  # fmt: skip
+            request_rendition(source.clip, source.name, user)
+            audit.record(user, "source added", source, file=wish.file_name)
+    return source
+
+
+def _create_source(
+    clip: Clip, wish: Ingest, cut: dict[str, Any], file_sha256: str, thumbnail: bytes, user: User
+) -> Source:
+    stem = slugify(wish.name or Path(wish.file_name).stem)[:70] or "source"
+    name, number = stem, 2
+    while Source.objects.filter(name=name).exists():
+        name, number = f"{stem}-{number}", number + 1
+    try:
+        return Source.objects.create(
+            name=name,
+            clip=clip,
+            file_name=wish.file_name[:255],
+            file_sha256=file_sha256,
+            cut=_as_json(cut),
+            thumbnail=thumbnail,
+            owner=user,
+        )
+    except IntegrityError as error:
+        raise ClipError(f"{wish.file_name} was added by somebody else just now.") from error
+
+
+def _as_json(cut: dict[str, Any]) -> dict[str, Any]:
+    return {key: list(v) if isinstance(v, tuple) else v for key, v in cut.items()}
+
+
+def _input_sha256(path: Path) -> str:
+    """One digest for a file, or for all pictures of a sequence in order."""
+    if path.is_file():
+        return store.file_sha256(path)
+    return store.joint_sha256(video.sequence_files(path))
+
+
+def request_ingest(upload: Upload) -> Job:
+    """Orders a complete upload to be made a source."""
+    with transaction.atomic():
+        upload.job = _new_job(JobKind.INGEST, f"Ingest {upload.file_name}", 0, upload.owner)
+        upload.save(update_fields=["job"])
+        jobs.enqueue(upload.job)
+    return upload.job
+
+
+def ingest_upload(job: Job, progress: Progress) -> None:
+    upload = job.uploads.get()
+    options = upload.options
+    cut = Cut(
+        start=options.get("start") or 0,
+        frames=options.get("frames"),
+        crop=tuple(options["crop"]) if options.get("crop") else None,
+    )
+    raw = RawParameters(**options["raw"]) if options.get("raw") else None
+    wish = Ingest(upload.file_name, options.get("name", ""), cut, raw)
+    try:
+        ingest(upload.path, wish, upload.owner, progress, progress.should_stop)
+    except (ClipError, Cancelled):
+        if not progress.stop and progress.should_stop():
+            raise  # the worker stops, the upload is still wanted
+        discard_upload(upload)
+        raise
+    discard_upload(upload)
+
+
+def discard_upload(upload: Upload) -> None:
+    upload.path.unlink(missing_ok=True)
+    upload.delete()
+
+
+def rename_source(source: Source, name: str, user: User) -> None:
+    wanted = slugify(name)[:80]
+    if not wanted:
+        raise ClipError("A name needs at least one letter or digit.")
+    if Source.objects.filter(name=wanted).exclude(pk=source.pk).exists():
+        raise ClipError(f"There is already a source called “{wanted}”.")
+    audit.record(user, "source renamed", source, to=wanted)
+    source.name = wanted
+    source.save(update_fields=["name"])
+
+
+def remove_source(source: Source, user: User) -> None:
+    """Removes a source with its PVSs; refused while a study uses it."""
+    studies = list(source.studies.all()) if hasattr(source, "studies") else []
+    if studies:
+        names = ", ".join(f"“{study}”" for study in studies)
+        raise ClipError(f"{source.name} is used by {names}. Take it out of there first.")
+    try:
+        with transaction.atomic():
+            audit.record(user, "source removed", source)
+            for low in source.low_resolutions.all():
+                for pvs in low.pvss.all():
+                    cancel_if_open(pvs.job)
+                    pvs.delete()
+                cancel_if_open(low.job)
+                low.delete()
+            source.delete()
+    except ProtectedError as error:
+        raise ClipError(f"{source.name} is still used by a planned comparison.") from error
+    sweep()
+
+
+def sweep() -> None:
+    """Deletes clips nothing refers to any more, rows and files."""
+    lost = Clip.objects.filter(
+        sources__isnull=True, pvss__isnull=True
+    ).exclude(pk__in=LowResolution.objects.exclude(clip=None).values("clip"))  # fmt: skip
+    for clip in lost.select_related("rendition"):
+        wanted = getattr(clip, "rendition", None)
+        if wanted is not None:
+            cancel_if_open(wanted.job)
+            if wanted.is_ready:
+                wanted.path.unlink(missing_ok=True)
+        path = clip.path
+        clip.delete()
+        path.unlink(missing_ok=True)
+
+
+# ---- low-resolution versions and PVSs --------------------------------------------------------
+
+
+def request_pvss(
+    source: Source, methods: Iterable[str], scale: int, user: User = None, kernel: str = "bicubic"
+) -> list[PVS]:
+    """Orders what is missing of these PVSs; what is there or on its way is not made twice."""
+    wanted = [get_method(slug) for slug in methods]
+    check_request(source, wanted, scale)
+    with transaction.atomic():
+        low = _request_low_resolution(source, scale, kernel, user)
+        return [_request_pvs(low, method, user) for method in wanted]
+
+
+def check_request(source: Source, methods: Iterable[Method], scale: int) -> None:
+    if scale not in SCALES:
+        raise ClipError(f"Choose a scale of {' or '.join(map(str, SCALES))}.")
+    step = 2 * scale  # chroma of 4:2:0 must divide as well
+    if source.clip.width % step or source.clip.height % step:
+        width, height = (side - side % step for side in (source.clip.width, source.clip.height))
+        raise ClipError(
+            f"{source} is {source.clip.width}x{source.clip.height}, which does not divide by "
+            f"{scale} without a remainder. Ingest it again with a crop to {width}x{height}."
+        )
+    for method in methods:
+        if method.scales is not None and scale not in method.scales:
+            able = " and ".join(f"x{s}" for s in method.scales)
+            raise ClipError(f"{method.name} upscales by {able} only, not x{scale}.")
+
+
+def _request_low_resolution(source: Source, scale: int, kernel: str, user: User) -> LowResolution:
+    low, created = LowResolution.objects.get_or_create(source=source, scale=scale, kernel=kernel)
+    if created:
+        low.job = _new_job(
+            JobKind.DEGRADE, f"Make {source} smaller, {kernel} x{scale}", source.clip.frames, user
+        )
+        low.save(update_fields=["job"])
+        jobs.enqueue(low.job)
+    elif low.clip is None and low.job is not None and low.job.can_retry:
+        retry(low.job, user)
+    return low
+
+
+def _request_pvs(low: LowResolution, method: Method, user: User) -> PVS:
+    pvs, created = PVS.objects.get_or_create(
+        low_resolution=low, method=method.slug, weights_sha256=method.weights_sha256
+    )
+    if created:
+        pvs.job = _new_job(
+            JobKind.UPSCALE, f"Upscale {low.source} x{low.scale} with {method.name}",
+            low.source.clip.frames, user,
+        )  # fmt: skip
+        pvs.save(update_fields=["job"])
+        if low.clip_id:
+            jobs.enqueue(pvs.job)
+    elif not pvs.is_ready and pvs.job is not None and pvs.job.can_retry:
+        retry(pvs.job, user)
+    return pvs
+
+
+def make_low_resolution(job: Job, progress: Progress) -> None:
+    from upscalers.core import degrade
+
+    low = job.degrades.select_related("source__clip").get()
+    source_clip = low.source.clip
+    with store.workspace() as folder:
+        out = folder / "low.mkv"
+        format, digest = degrade.make_low_resolution(
+            source_clip.path, source_clip.format, out, low.scale, low.kernel,
+            progress, progress.should_stop,
+        )  # fmt: skip
+        with transaction.atomic():
+            low.clip = keep_clip(out, format, digest)
+            low.save(update_fields=["clip"])
+            for pvs in low.pvss.filter(job__state=JobState.WAITING, job__queue_id=None):
+                jobs.enqueue(pvs.job)
+
+
+def upscale(job: Job, progress: Progress) -> None:
+    from upscalers.core import engine
+
+    pvs = job.upscales.select_related("low_resolution__clip", "low_resolution__source").get()
+    if pvs.is_ready:
+        return
+    low = pvs.low_resolution
+    if low.clip is None:
+        raise ClipError("The low-resolution version is not there yet. Press Retry.")
+    with store.workspace() as folder:
+        out = folder / "pvs.mkv"
+        result = engine.upscale(
+            low.clip.path, low.clip.format, out, get_method(pvs.method), low.scale,
+            on_progress=progress, should_stop=progress.should_stop,
+        )  # fmt: skip
+        with transaction.atomic():
+            pvs = PVS.objects.select_for_update().get(pk=pvs.pk)
+            pvs.clip = keep_clip(out, result.format, result.frames_sha256)
+            pvs.device = result.device
+            pvs.wall_seconds = result.wall_s
+            pvs.device_seconds = result.device_s
+            pvs.versions = result.versions
+            pvs.made_at = timezone.now()
+            pvs.save()
+            request_rendition(pvs.clip, str(pvs), job.requested_by)
+            pvs_ready.send(PVS, pvs=pvs, user=job.requested_by)
+
+
+# ---- jobs ------------------------------------------------------------------------------------
+
+
+def _new_job(kind: JobKind, title: str, total: int, user: User) -> Job:
+    return Job.objects.create(kind=kind, title=title[:200], total=total, requested_by=user)
+
+
+def request_job(kind: JobKind, title: str, total: int, user: User = None) -> Job:
+    """A job for an app above that registered its own kind of work; not yet enqueued."""
+    return _new_job(kind, title, total, user)
+
+
+def cancel(job: Job, user: User = None) -> None:
+    """A waiting job ends at once, a running one at its next frame."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update().get(pk=job.pk)
+        if not job.is_open:
+            raise ClipError(f"“{job.title}” is {job.get_state_display()} already.")
+        job.cancel_requested = True
+        job.save(update_fields=["cancel_requested"])
+        audit.record(user, "job cancelled", job)
+        if job.state == JobState.WAITING:
+            jobs.finish(job, JobState.CANCELLED)
+
+
+def cancel_if_open(job: Job | None) -> None:
+    if job is not None and job.is_open:
+        cancel(job)
+
+
+def retry(job: Job, user: User = None) -> None:
+    with transaction.atomic():
+        job = Job.objects.select_for_update().get(pk=job.pk)
+        why_not = why_no_retry(job)
+        if why_not:
+            raise ClipError(why_not)
+        job.state, job.error, job.attempts = JobState.WAITING, "", 0
+        job.cancel_requested, job.finished_at, job.done, job.fps = False, None, 0, 0.0
+        job.queue_id = None
+        job.save()
+        audit.record(user, "job retried", job)
+        pvs = job.upscales.select_related("low_resolution__job").first()
+        if pvs is None or pvs.low_resolution.clip_id:
+            jobs.enqueue(job)
+        elif pvs.low_resolution.job and pvs.low_resolution.job.can_retry:
+            retry(pvs.low_resolution.job, user)
+
+
+def why_no_retry(job: Job) -> str:
+    if not job.can_retry:
+        return f"“{job.title}” is {job.get_state_display()}: there is nothing to retry."
+    if job.kind == JobKind.INGEST and not job.uploads.exists():
+        return "The file was not kept. Upload it again."
+    return ""
+
+
+@receiver(jobs.job_ended)
+def _end_what_waits(sender: object, job: Job, state: JobState, **_: Any) -> None:
+    """Without its low-resolution version a PVS cannot be made: say so instead of waiting."""
+    if job.kind != JobKind.DEGRADE or state == JobState.DONE:
+        return
+    for waiting in Job.objects.filter(
+        kind=JobKind.UPSCALE, state=JobState.WAITING, upscales__low_resolution__job=job
+    ):
+        reason = "Its low-resolution version was not made. Press Retry to make both."
+        jobs.finish(waiting, JobState.FAILED, reason)
