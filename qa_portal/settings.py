@@ -34,7 +34,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "django.contrib.staticfiles",
+    "qa_portal.static_files.StaticFiles",
     "channels",
     "procrastinate.contrib.django",
     "django_htmx",
@@ -198,5 +198,6 @@ LOGGING = {
         "django.server": {"handlers": [], "propagate": True},
         "uvicorn.access": {"level": "WARNING"},
         "procrastinate.blueprints": {"level": "WARNING"},
+        "procrastinate.periodic": {"level": "WARNING"},
     },
 }

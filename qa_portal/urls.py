@@ -1,11 +1,24 @@
 """Addresses of the whole application."""
 
-from django.contrib.auth import views as auth
-from django.urls import path
+from importlib.util import find_spec
+
+from django.contrib.auth.views import LogoutView
+from django.urls import include, path
 from django.views.generic import RedirectView
+
+from qa_portal import views
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="upscalers:sources"), name="home"),
-    path("login/", auth.LoginView.as_view(), name="login"),
-    path("logout/", auth.LogoutView.as_view(), name="logout"),
+    path("login/", views.LoginView.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("password/", views.PasswordChangeView.as_view(), name="password_change"),
+    path("people/", views.people, name="people"),
+    path("people/<int:pk>/", views.person, name="person"),
+    path("people/<int:pk>/password/", views.reset_password, name="reset_password"),
+    path("healthz", views.healthz, name="healthz"),
+    path("", include("upscalers.urls")),
 ]
+for module in ("sessions_app.urls", "scoring.urls"):
+    if find_spec(module):
+        urlpatterns.append(path("", include(module)))

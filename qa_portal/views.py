@@ -1,0 +1,92 @@
+"""Pages of the door, of People, and the health report."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth import views as auth
+from django.contrib.auth.models import User
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from qa_portal import accounts, health
+from qa_portal.forms import AddPersonForm, LoginForm, PersonForm
+from upscalers.access import administrator_required
+
+
+class LoginView(auth.LoginView):
+    authentication_form = LoginForm
+    redirect_authenticated_user = True
+
+    def form_invalid(self, form: LoginForm) -> HttpResponse:
+        response = super().form_invalid(form)
+        if form.has_error("__all__", "wait"):
+            response.status_code = 429
+        return response
+
+
+class PasswordChangeView(auth.PasswordChangeView):
+    success_url = reverse_lazy("home")
+
+    def form_valid(self, form: object) -> HttpResponse:
+        messages.success(self.request, "Your password is changed.")
+        return super().form_valid(form)
+
+
+@administrator_required
+@require_http_methods(["GET", "POST"])
+def people(request: HttpRequest) -> HttpResponse:
+    form = AddPersonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        person, password = accounts.add_person(request.user, **form.cleaned_data)
+        return _show_password(request, person, password)
+    everybody = [
+        (person, accounts.role_of(person))
+        for person in User.objects.order_by("-is_active", "username").prefetch_related("groups")
+    ]
+    return render(request, "qa_portal/people.html", {"form": form, "everybody": everybody})
+
+
+@administrator_required
+@require_http_methods(["GET", "POST"])
+def person(request: HttpRequest, pk: int) -> HttpResponse:
+    person = get_object_or_404(User, pk=pk)
+    initial = {"role": accounts.role_of(person), "is_active": person.is_active}
+    form = PersonForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            accounts.change_person(request.user, person, **form.cleaned_data)
+        except accounts.AccountError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, f"{person.username} is changed.")
+            return redirect("people")
+    return render(request, "qa_portal/person.html", {"form": form, "person": person})
+
+
+@administrator_required
+@require_POST
+def reset_password(request: HttpRequest, pk: int) -> HttpResponse:
+    person = get_object_or_404(User, pk=pk)
+    return _show_password(request, person, accounts.reset_password(request.user, person))
+
+
+def _show_password(request: HttpRequest, person: User, password: str) -> HttpResponse:
+    """Shown in this one answer and kept nowhere."""
+    context = {"person": person, "password": password}
+    response = render(request, "qa_portal/password_once.html", context)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@require_GET
+@never_cache
+def healthz(request: HttpRequest) -> JsonResponse:
+    try:
+        report = health.report()
+    except OperationalError:
+        report = health.without_database()
+    return JsonResponse(report, status=200 if report["status"] == "ok" else 503)
