@@ -1,0 +1,124 @@
+"""Separable resampling kernels for planes: nearest, bicubic and Lanczos, in torch.
+
+Sample positions are those of video: pixel centres, 4:2:0 and 4:2:2 chroma sited left. Edges are
+continued with their last sample. Shrinking widens the kernel, so that it does not alias.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from math import ceil, floor
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from upscalers.core.clip import SUBSAMPLING
+
+
+@dataclass(frozen=True)
+class Kernel:
+    name: str
+    support: float
+    weight: Callable[[Tensor], Tensor]
+
+
+def _nearest(x: Tensor) -> Tensor:
+    return ((x >= -0.5) & (x < 0.5)).double()
+
+
+def _bicubic(x: Tensor, a: float = -0.5) -> Tensor:
+    """Keys' cubic convolution; a = -0.5 is the one that reproduces quadratics."""
+    x = x.abs()
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = a * (((x - 5) * x + 8) * x - 4)
+    return torch.where(x < 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
+
+
+def _lanczos3(x: Tensor) -> Tensor:
+    return torch.where(x.abs() < 3, torch.sinc(x) * torch.sinc(x / 3), torch.zeros_like(x))
+
+
+KERNELS = {
+    kernel.name: kernel
+    for kernel in (
+        Kernel("nearest", 0.5, _nearest),
+        Kernel("bicubic", 2.0, _bicubic),
+        Kernel("lanczos3", 3.0, _lanczos3),
+    )
+}
+
+
+@lru_cache(maxsize=256)
+def filter_bank(kernel: str, scale: Fraction, shift: Fraction) -> tuple[Tensor, int]:
+    """One row of weights per phase, and the input sample that the first weight applies to.
+
+    Output sample i lies at input position (i + 1/2) / scale - 1/2 + shift. With scale p/q there
+    are p phases; each next group of p outputs starts q inputs further on.
+    """
+    shape = KERNELS[kernel]
+    stretch = max(Fraction(1), 1 / scale)
+    reach = Fraction(shape.support) * stretch
+    centres = [
+        (phase + Fraction(1, 2)) / scale - Fraction(1, 2) + shift
+        for phase in range(scale.numerator)
+    ]
+    first = ceil(min(centres) - reach)
+    last = floor(max(centres) + reach)
+    taps = torch.arange(first, last + 1, dtype=torch.float64)
+    distances = torch.tensor([float(c) for c in centres], dtype=torch.float64)[:, None] - taps
+    weights = shape.weight(distances / float(stretch))
+    return weights / weights.sum(1, keepdim=True), first
+
+
+def resample_axis(
+    planes: Tensor, axis: int, kernel: str, scale: Fraction, size: int, shift: Fraction
+) -> Tensor:
+    """Resample (n, rows, columns) floats along axis 1 or 2 to `size` samples."""
+    if scale == 1 and shift == 0:
+        return planes
+    weights, first = filter_bank(kernel, scale, shift)
+    phases, taps = weights.shape
+    step = scale.denominator
+    groups = -(-size // phases)
+    after = step * (groups - 1) + first + taps - planes.shape[axis]
+    bank = weights.to(planes.device, planes.dtype)
+    vertical = axis == 1
+    # A negative pad cuts samples off that no output needs.
+    pad = (0, 0, -first, after) if vertical else (-first, after, 0, 0)
+    padded = F.pad(planes[:, None], pad, mode="replicate")
+    if vertical:
+        mixed = F.conv2d(padded, bank[:, None, :, None], stride=(step, 1))
+        joined = mixed.permute(0, 2, 1, 3).reshape(planes.shape[0], -1, planes.shape[2])
+        return joined[:, :size]
+    mixed = F.conv2d(padded, bank[:, None, None, :], stride=(1, step))
+    joined = mixed.permute(0, 2, 3, 1).reshape(planes.shape[0], planes.shape[1], -1)
+    return joined[:, :, :size]
+
+
+def left_siting(scale: Fraction) -> Fraction:
+    """How far left-sited chroma moves against pixel centres when a picture is scaled.
+
+    Chroma sample i lies on luma column 2i, a quarter chroma sample left of the middle.
+    """
+    return Fraction(1, 4) * (1 - 1 / scale)
+
+
+def resample_picture(
+    planes: tuple[Tensor, ...],
+    chroma: str,
+    kernel: str,
+    scale: Fraction,
+    shapes: tuple[tuple[int, int], ...],
+) -> tuple[Tensor, ...]:
+    """Scale Y, U and V (each n, rows, columns; floats) to `shapes`, chroma staying in place."""
+    across, _ = SUBSAMPLING[chroma]
+    result = []
+    for index, (plane, (rows, columns)) in enumerate(zip(planes, shapes, strict=True)):
+        shift = left_siting(scale) if index and across else Fraction(0)
+        resized = resample_axis(plane, 1, kernel, scale, rows, Fraction(0))
+        result.append(resample_axis(resized, 2, kernel, scale, columns, shift))
+    return tuple(result)
