@@ -38,9 +38,7 @@ def measure_pvs(job: Job, progress: Progress) -> None:
 
     run = job.metric_runs.select_related("pvs__clip").get()
     reference, clip = run.pvs.source.clip, run.pvs.clip
-    found = metrics.measure(
-        reference.path, clip.path, clip.format, progress, progress.should_stop
-    )
+    found = metrics.measure(reference.path, clip.path, clip.format, progress, progress.should_stop)
     with transaction.atomic():
         for one in found:
             Measurement.objects.update_or_create(

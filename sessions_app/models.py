@@ -45,9 +45,7 @@ class Study(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="owned_studies"
     )
-    members = models.ManyToManyField(
-        settings.AUTH_USER_MODEL, related_name="studies", blank=True
-    )
+    members = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="studies", blank=True)
     sources = models.ManyToManyField(Source, related_name="studies", blank=True)
     methods = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     anchor = models.CharField(
@@ -164,6 +162,12 @@ class Session(models.Model):
         return reverse("sessions:console", args=[self.pk])
 
     @property
+    def seconds(self) -> float:
+        """How long its cells last as planned."""
+        protocol = self.study.protocol
+        return sum(protocol.cell_seconds(cell.source.clip.seconds) for cell in self.cells.all())
+
+    @property
     def is_over(self) -> bool:
         return self.state in (SessionState.FINISHED, SessionState.ABORTED)
 
@@ -190,9 +194,7 @@ class Cell(models.Model):
     class Meta:
         ordering = ["session", "position"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["session", "position"], name="one_cell_per_position"
-            )
+            models.UniqueConstraint(fields=["session", "position"], name="one_cell_per_position")
         ]
 
     def __str__(self) -> str:

@@ -205,6 +205,10 @@ class Source(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("upscalers:source", args=[self.name])
 
+    @property
+    def last_frame_of_file(self) -> int:
+        return int(self.cut.get("start", 0)) + self.clip.frames - 1
+
 
 class LowResolution(models.Model):
     """What is upscaled: a source made smaller by a named degradation."""
@@ -259,6 +263,12 @@ class PVS(models.Model):
     @property
     def is_ready(self) -> bool:
         return self.clip_id is not None
+
+    @property
+    def frames_per_second(self) -> float | None:
+        if self.clip is None or not self.wall_seconds:
+            return None
+        return self.clip.frames / self.wall_seconds
 
     def get_absolute_url(self) -> str:
         return reverse("upscalers:pvs", args=[self.pk])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from upscalers import audit, jobs, store
-from upscalers.core import video
+from upscalers.core import pictures, video
 from upscalers.core.clip import ClipFormat, Cut, RawParameters
 from upscalers.core.errors import Cancelled, ClipError
 from upscalers.jobs import Progress
@@ -112,6 +114,7 @@ class Ingest:
     name: str = ""
     cut: Cut = Cut()
     raw: RawParameters | None = None
+    rate: Fraction | None = None
 
 
 def ingest(
@@ -130,8 +133,9 @@ def ingest(
     with store.workspace() as folder:
         master = folder / "master.mkv"
         format, frames_sha256 = video.make_master(
-            path, master, wish.cut, wish.raw, on_progress, should_stop
-        )
+            path, master, wish.cut, wish.raw, wish.rate,
+            on_progress=on_progress, should_stop=should_stop,
+        )  # fmt: skip
         twin = Source.objects.filter(
             clip__frames_sha256=frames_sha256, clip__rate_num=format.rate.numerator,
             clip__rate_den=format.rate.denominator, clip__pix_fmt=format.pix_fmt,
@@ -182,7 +186,7 @@ def _input_sha256(path: Path) -> str:
     """One digest for a file, or for all pictures of a sequence in order."""
     if path.is_file():
         return store.file_sha256(path)
-    return store.joint_sha256(video.sequence_files(path))
+    return store.joint_sha256(pictures.find(path).files)
 
 
 def request_ingest(upload: Upload) -> Job:
@@ -196,22 +200,54 @@ def request_ingest(upload: Upload) -> Job:
 
 def ingest_upload(job: Job, progress: Progress) -> None:
     upload = job.uploads.get()
-    options = upload.options
-    cut = Cut(
-        start=options.get("start") or 0,
-        frames=options.get("frames"),
-        crop=tuple(options["crop"]) if options.get("crop") else None,
-    )
-    raw = RawParameters(**options["raw"]) if options.get("raw") else None
-    wish = Ingest(upload.file_name, options.get("name", ""), cut, raw)
+    wish = Ingest(upload.file_name, **ingest_options(upload.options))
     try:
         ingest(upload.path, wish, upload.owner, progress, progress.should_stop)
-    except (ClipError, Cancelled):
-        if not progress.stop and progress.should_stop():
-            raise  # the worker stops, the upload is still wanted
+    except ClipError as error:
         discard_upload(upload)
+        raise ClipError(str(error).replace(upload.path.name, upload.file_name)) from error
+    except Cancelled:
+        if progress.stop:  # by a person; a stopping worker leaves the upload to the next one
+            discard_upload(upload)
         raise
     discard_upload(upload)
+
+
+def ingest_options(options: dict[str, Any]) -> dict[str, Any]:
+    """What a browser or the command line asked for, as the core wants it; refuses nonsense."""
+    try:
+        crop = options.get("crop")
+        raw = options.get("raw")
+        return {
+            "name": str(options.get("name") or ""),
+            "cut": Cut(
+                start=int(options.get("start") or 0),
+                frames=int(options["frames"]) if options.get("frames") else None,
+                crop=_crop(crop) if crop else None,
+            ),
+            "raw": _raw(raw) if raw else None,
+        }
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        raise ClipError(f"These ingest options make no sense: {error}") from error
+
+
+def _crop(text: str) -> tuple[int, int, int, int]:
+    found = re.fullmatch(r"(\d+)x(\d+)\+(\d+)\+(\d+)", text.strip())
+    if not found:
+        raise ClipError(f"“{text}” is not a crop: write WIDTHxHEIGHT+X+Y, such as 640x360+320+180.")
+    width, height, x, y = map(int, found.groups())
+    return width, height, x, y
+
+
+def _raw(text: str) -> RawParameters:
+    found = re.fullmatch(r"(\d+)x(\d+)@([\d./]+):(\w+)", text.strip())
+    if not found:
+        raise ClipError(
+            f"“{text}” does not describe raw video: write WIDTHxHEIGHT@RATE:FORMAT, such as "
+            "1920x1080@50:yuv420p."
+        )
+    width, height, rate, pix_fmt = found.groups()
+    return RawParameters(int(width), int(height), Fraction(rate), pix_fmt)
 
 
 def discard_upload(upload: Upload) -> None:

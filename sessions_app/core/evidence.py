@@ -129,9 +129,7 @@ def _text(value: Any) -> str:
     return value
 
 
-def judge(
-    evidence: Evidence, clips: Mapping[str, tuple[str, int]], rule: Rule = EXACT
-) -> Verdict:
+def judge(evidence: Evidence, clips: Mapping[str, tuple[str, int]], rule: Rule = EXACT) -> Verdict:
     """`clips`: for each stimulus phase the digest of the clip that belongs there and its frames."""
     reasons: list[str] = []
     measured = {phase.name: phase for phase in evidence.phases}

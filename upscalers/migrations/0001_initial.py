@@ -9,7 +9,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,159 +17,365 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='AuditEntry',
+            name="AuditEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
-                ('who', models.CharField(help_text='account name, kept when the account goes', max_length=150)),
-                ('action', models.CharField(max_length=60)),
-                ('what', models.CharField(max_length=200)),
-                ('detail', models.JSONField(default=dict)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
+                (
+                    "who",
+                    models.CharField(
+                        help_text="account name, kept when the account goes", max_length=150
+                    ),
+                ),
+                ("action", models.CharField(max_length=60)),
+                ("what", models.CharField(max_length=200)),
+                ("detail", models.JSONField(default=dict)),
             ],
             options={
-                'ordering': ['-at', '-pk'],
+                "ordering": ["-at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Clip',
+            name="Clip",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sha256', models.CharField(max_length=64, unique=True)),
-                ('suffix', models.CharField(default='.mkv', max_length=8)),
-                ('size_bytes', models.BigIntegerField()),
-                ('frames_sha256', models.CharField(db_index=True, help_text='digest of the decoded frames', max_length=64)),
-                ('width', models.PositiveIntegerField()),
-                ('height', models.PositiveIntegerField()),
-                ('frames', models.PositiveIntegerField()),
-                ('rate_num', models.PositiveIntegerField()),
-                ('rate_den', models.PositiveIntegerField(default=1)),
-                ('pix_fmt', models.CharField(max_length=24)),
-                ('matrix', models.CharField(max_length=24)),
-                ('range', models.CharField(max_length=8)),
-                ('primaries', models.CharField(max_length=24)),
-                ('transfer', models.CharField(max_length=24)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("sha256", models.CharField(max_length=64, unique=True)),
+                ("suffix", models.CharField(default=".mkv", max_length=8)),
+                ("size_bytes", models.BigIntegerField()),
+                (
+                    "frames_sha256",
+                    models.CharField(
+                        db_index=True, help_text="digest of the decoded frames", max_length=64
+                    ),
+                ),
+                ("width", models.PositiveIntegerField()),
+                ("height", models.PositiveIntegerField()),
+                ("frames", models.PositiveIntegerField()),
+                ("rate_num", models.PositiveIntegerField()),
+                ("rate_den", models.PositiveIntegerField(default=1)),
+                ("pix_fmt", models.CharField(max_length=24)),
+                ("matrix", models.CharField(max_length=24)),
+                ("range", models.CharField(max_length=8)),
+                ("primaries", models.CharField(max_length=24)),
+                ("transfer", models.CharField(max_length=24)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
         ),
         migrations.CreateModel(
-            name='Job',
+            name="Job",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('ingest', 'Ingest'), ('degrade', 'Low-resolution version'), ('upscale', 'Upscale'), ('render', 'Playback file'), ('measure', 'Metrics')], max_length=16)),
-                ('title', models.CharField(max_length=200)),
-                ('state', models.CharField(choices=[('waiting', 'waiting'), ('running', 'running'), ('done', 'done'), ('failed', 'failed'), ('cancelled', 'cancelled')], default='waiting', max_length=16)),
-                ('done', models.PositiveIntegerField(default=0, help_text='frames done')),
-                ('total', models.PositiveIntegerField(default=0, help_text='frames in all, 0 = not known yet')),
-                ('fps', models.FloatField(default=0.0)),
-                ('error', models.TextField(blank=True)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('worker', models.CharField(blank=True, max_length=100)),
-                ('cancel_requested', models.BooleanField(default=False)),
-                ('queue_id', models.BigIntegerField(help_text="the queue's own number for it", null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('requested_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("ingest", "Ingest"),
+                            ("degrade", "Low-resolution version"),
+                            ("upscale", "Upscale"),
+                            ("render", "Playback file"),
+                            ("measure", "Metrics"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("title", models.CharField(max_length=200)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("running", "running"),
+                            ("done", "done"),
+                            ("failed", "failed"),
+                            ("cancelled", "cancelled"),
+                        ],
+                        default="waiting",
+                        max_length=16,
+                    ),
+                ),
+                ("done", models.PositiveIntegerField(default=0, help_text="frames done")),
+                (
+                    "total",
+                    models.PositiveIntegerField(
+                        default=0, help_text="frames in all, 0 = not known yet"
+                    ),
+                ),
+                ("fps", models.FloatField(default=0.0)),
+                ("error", models.TextField(blank=True)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("worker", models.CharField(blank=True, max_length=100)),
+                ("cancel_requested", models.BooleanField(default=False)),
+                (
+                    "queue_id",
+                    models.BigIntegerField(help_text="the queue's own number for it", null=True),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-pk'],
+                "ordering": ["-created_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='LowResolution',
+            name="LowResolution",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('scale', models.PositiveSmallIntegerField()),
-                ('kernel', models.CharField(default='bicubic', max_length=24)),
-                ('clip', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='upscalers.clip')),
-                ('job', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='degrades', to='upscalers.job')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("scale", models.PositiveSmallIntegerField()),
+                ("kernel", models.CharField(default="bicubic", max_length=24)),
+                (
+                    "clip",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="upscalers.clip",
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="degrades",
+                        to="upscalers.job",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['source', 'scale'],
+                "ordering": ["source", "scale"],
             },
         ),
         migrations.CreateModel(
-            name='PVS',
+            name="PVS",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('method', models.CharField(max_length=40)),
-                ('weights_sha256', models.CharField(blank=True, max_length=64)),
-                ('device', models.CharField(blank=True, max_length=100)),
-                ('wall_seconds', models.FloatField(null=True)),
-                ('device_seconds', models.FloatField(null=True)),
-                ('versions', models.JSONField(default=dict)),
-                ('made_at', models.DateTimeField(null=True)),
-                ('clip', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='pvss', to='upscalers.clip')),
-                ('job', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='upscales', to='upscalers.job')),
-                ('low_resolution', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pvss', to='upscalers.lowresolution')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("method", models.CharField(max_length=40)),
+                ("weights_sha256", models.CharField(blank=True, max_length=64)),
+                ("device", models.CharField(blank=True, max_length=100)),
+                ("wall_seconds", models.FloatField(null=True)),
+                ("device_seconds", models.FloatField(null=True)),
+                ("versions", models.JSONField(default=dict)),
+                ("made_at", models.DateTimeField(null=True)),
+                (
+                    "clip",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="pvss",
+                        to="upscalers.clip",
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="upscales",
+                        to="upscalers.job",
+                    ),
+                ),
+                (
+                    "low_resolution",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="pvss",
+                        to="upscalers.lowresolution",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['low_resolution', 'method'],
+                "ordering": ["low_resolution", "method"],
             },
         ),
         migrations.CreateModel(
-            name='Rendition',
+            name="Rendition",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sha256', models.CharField(blank=True, max_length=64)),
-                ('size_bytes', models.BigIntegerField(default=0)),
-                ('manifest', models.JSONField(default=dict)),
-                ('clip', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='rendition', to='upscalers.clip')),
-                ('job', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='renditions', to='upscalers.job')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("sha256", models.CharField(blank=True, max_length=64)),
+                ("size_bytes", models.BigIntegerField(default=0)),
+                ("manifest", models.JSONField(default=dict)),
+                (
+                    "clip",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="rendition",
+                        to="upscalers.clip",
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="renditions",
+                        to="upscalers.job",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Source',
+            name="Source",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=80, unique=True)),
-                ('file_name', models.CharField(max_length=255)),
-                ('file_sha256', models.CharField(db_index=True, help_text='of the file as given', max_length=64)),
-                ('cut', models.JSONField(default=dict, help_text='which part of the file was taken')),
-                ('thumbnail', models.BinaryField()),
-                ('note', models.TextField(blank=True, help_text='what was converted on the way in, if anything')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('clip', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='sources', to='upscalers.clip')),
-                ('owner', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.SlugField(max_length=80, unique=True)),
+                ("file_name", models.CharField(max_length=255)),
+                (
+                    "file_sha256",
+                    models.CharField(
+                        db_index=True, help_text="of the file as given", max_length=64
+                    ),
+                ),
+                (
+                    "cut",
+                    models.JSONField(default=dict, help_text="which part of the file was taken"),
+                ),
+                ("thumbnail", models.BinaryField()),
+                (
+                    "note",
+                    models.TextField(
+                        blank=True, help_text="what was converted on the way in, if anything"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "clip",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="sources",
+                        to="upscalers.clip",
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.AddField(
-            model_name='lowresolution',
-            name='source',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='low_resolutions', to='upscalers.source'),
+            model_name="lowresolution",
+            name="source",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="low_resolutions",
+                to="upscalers.source",
+            ),
         ),
         migrations.CreateModel(
-            name='Upload',
+            name="Upload",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('file_name', models.CharField(max_length=255)),
-                ('fingerprint', models.CharField(help_text='name, size and date in the browser', max_length=200)),
-                ('size_bytes', models.BigIntegerField(validators=[django.core.validators.MinValueValidator(1)])),
-                ('received', models.BigIntegerField(default=0)),
-                ('options', models.JSONField(default=dict)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('job', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='uploads', to='upscalers.job')),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("file_name", models.CharField(max_length=255)),
+                (
+                    "fingerprint",
+                    models.CharField(
+                        help_text="name, size and date in the browser", max_length=200
+                    ),
+                ),
+                (
+                    "size_bytes",
+                    models.BigIntegerField(
+                        validators=[django.core.validators.MinValueValidator(1)]
+                    ),
+                ),
+                ("received", models.BigIntegerField(default=0)),
+                ("options", models.JSONField(default=dict)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="uploads",
+                        to="upscalers.job",
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['state', '-created_at'], name='upscalers_j_state_73a8e3_idx'),
+            model_name="job",
+            index=models.Index(
+                fields=["state", "-created_at"], name="upscalers_j_state_73a8e3_idx"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pvs',
-            constraint=models.UniqueConstraint(fields=('low_resolution', 'method', 'weights_sha256'), name='one_pvs_each'),
+            model_name="pvs",
+            constraint=models.UniqueConstraint(
+                fields=("low_resolution", "method", "weights_sha256"), name="one_pvs_each"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='source',
-            constraint=models.UniqueConstraint(fields=('clip',), name='one_source_per_clip'),
+            model_name="source",
+            constraint=models.UniqueConstraint(fields=("clip",), name="one_source_per_clip"),
         ),
         migrations.AddConstraint(
-            model_name='lowresolution',
-            constraint=models.UniqueConstraint(fields=('source', 'scale', 'kernel'), name='one_low_resolution_each'),
+            model_name="lowresolution",
+            constraint=models.UniqueConstraint(
+                fields=("source", "scale", "kernel"), name="one_low_resolution_each"
+            ),
         ),
     ]

@@ -1,0 +1,73 @@
+"""The design of a study, validated so that what can be saved can also be planned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth import get_user_model
+
+from sessions_app.models import Study
+from upscalers.access import ROLES
+from upscalers.methods import all_methods
+from upscalers.models import Source
+from upscalers.services import SCALES
+
+
+class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
+    sources = forms.ModelMultipleChoiceField(
+        queryset=Source.objects.none(), widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose at least two sources."},
+    )  # fmt: skip
+    methods = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose at least one method to compare with the anchor."},
+    )
+    anchor = forms.ChoiceField(label="Anchor")
+    scale = forms.TypedChoiceField(choices=[(s, f"x{s}") for s in SCALES], coerce=int)
+    members = forms.ModelMultipleChoiceField(
+        queryset=None, widget=forms.CheckboxSelectMultiple, required=False
+    )
+
+    class Meta:
+        model = Study
+        fields = (
+            "name", "question", "sources", "anchor", "methods", "scale", "vote_seconds",
+            "panels", "viewers_per_panel", "members",
+        )  # fmt: skip
+
+    def __init__(self, *args: Any, owner: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        named = [(method.slug, method.name) for method in all_methods().values()]
+        self.fields["methods"].choices = named  # type: ignore[attr-defined]
+        self.fields["anchor"].choices = named  # type: ignore[attr-defined]
+        self.fields["sources"].queryset = (  # type: ignore[attr-defined]
+            Source.objects.select_related("clip").defer("thumbnail")
+        )
+        people = get_user_model().objects.filter(is_active=True, groups__name__in=ROLES)
+        self.fields["members"].queryset = (  # type: ignore[attr-defined]
+            people.exclude(pk=owner.pk).distinct().order_by("username")
+        )
+
+    def clean_sources(self) -> Any:
+        sources = self.cleaned_data["sources"]
+        for source in sources:
+            if source.clip.why_not_displayable:
+                raise forms.ValidationError(f"{source}: {source.clip.why_not_displayable}")
+        if len(sources) < 2:
+            raise forms.ValidationError(
+                "Choose at least two sources: the same one is never shown twice in a row."
+            )
+        return sources
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        scale, slugs = data.get("scale"), set(data.get("methods", []))
+        if data.get("anchor") and not slugs - {data["anchor"]} and slugs:
+            self.add_error("methods", "Choose a method other than the anchor to compare it with.")
+        for slug in {*slugs, data.get("anchor")} - {None}:
+            scales = all_methods()[slug].scales
+            if scale and scales is not None and scale not in scales:
+                self.add_error("methods", f"{all_methods()[slug].name} cannot upscale by x{scale}.")
+        data["methods"] = [slug for slug in all_methods() if slug in slugs]
+        return data

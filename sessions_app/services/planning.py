@@ -1,0 +1,221 @@
+"""Designing a study and turning it into sessions, cells, viewers and seats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.text import slugify
+
+from sessions_app import hints
+from sessions_app.core.planner import ImpossiblePlan, Plan, PlannablePair, plan
+from sessions_app.models import (
+    Cell,
+    CellKind,
+    Pair,
+    Seat,
+    Session,
+    SessionState,
+    Study,
+    Viewer,
+    new_seed,
+)
+from upscalers import audit
+from upscalers.core.errors import ClipError
+from upscalers.methods import all_methods
+from upscalers.models import PVS, Source
+from upscalers.services import request_pvss
+
+
+class StudyError(Exception):
+    """Why a study cannot be changed or planned, for the coordinator who can mend it."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One PVS a study needs, and what stands in the way of showing it."""
+
+    source: Source
+    method: str
+    pvs: PVS | None
+    problem: str = ""
+
+    @property
+    def is_ready(self) -> bool:
+        return not self.problem
+
+
+def create_study(name: str, owner: Any, **design: Any) -> Study:
+    stem = slugify(name)[:70] or "study"
+    slug, number = stem, 2
+    while Study.objects.filter(slug=slug).exists():
+        slug, number = f"{stem}-{number}", number + 1
+    study = Study.objects.create(name=name.strip(), slug=slug, owner=owner, **design)
+    audit.record(owner, "study created", study)
+    return study
+
+
+def has_begun(study: Study) -> bool:
+    return study.sessions.exclude(
+        state__in=[SessionState.PLANNED, SessionState.READY]
+    ).exists()  # fmt: skip
+
+
+def refuse_if_begun(study: Study) -> None:
+    if has_begun(study):
+        raise StudyError(
+            "A session of this study has been started, so its design and plan can no longer "
+            "change: votes must stay comparable. Create a new study for another design."
+        )
+
+
+def drop_plan(study: Study) -> None:
+    """A changed design makes the plan void; nothing has been shown yet, or this refuses."""
+    refuse_if_begun(study)
+    with transaction.atomic():
+        Cell.objects.filter(session__study=study, repeats__isnull=False).delete()
+        Cell.objects.filter(session__study=study).delete()
+        Seat.objects.filter(session__study=study).delete()
+        study.sessions.all().delete()
+        study.viewers.all().delete()
+        study.pairs.all().delete()
+        study.planned_at, study.plan_notes = None, []
+        study.save(update_fields=["planned_at", "plan_notes"])
+
+
+def methods_of(study: Study) -> list[str]:
+    return [study.anchor, *(slug for slug in study.methods if slug != study.anchor)]
+
+
+def wanted_pvss(study: Study) -> list[Wanted]:
+    """Everything the study needs, with what is missing for each."""
+    pvss = {
+        (pvs.low_resolution.source_id, pvs.method): pvs
+        for pvs in PVS.objects.filter(
+            low_resolution__source__studies=study,
+            low_resolution__scale=study.scale,
+            low_resolution__kernel=study.kernel,
+            method__in=methods_of(study),
+        ).select_related(
+            "low_resolution__source__clip__rendition", "clip__rendition", "job"
+        )
+    }  # fmt: skip
+    sources = study.sources.select_related("clip__rendition").defer("thumbnail")
+    return [
+        Wanted(source, slug, pvs, _problem(source, pvs))
+        for source in sources
+        for slug in methods_of(study)
+        for pvs in [pvss.get((source.pk, slug))]
+    ]
+
+
+def _problem(source: Source, pvs: PVS | None) -> str:
+    if source.clip.why_not_displayable:
+        return source.clip.why_not_displayable
+    if pvs is None:
+        return "not made yet"
+    if pvs.clip is None:
+        return pvs.job.get_state_display() if pvs.job else "not made yet"
+    for clip in (source.clip, pvs.clip):
+        if not (hasattr(clip, "rendition") and clip.rendition.is_ready):
+            return "playback file being made"
+    return ""
+
+
+def make_material(study: Study, user: Any) -> None:
+    """Orders every PVS the study lacks."""
+    with transaction.atomic():
+        for source in study.sources.select_related("clip"):
+            try:
+                request_pvss(source, methods_of(study), study.scale, user, study.kernel)
+            except ClipError as error:
+                raise StudyError(str(error)) from error
+
+
+def plan_study(study: Study, user: Any, seed: int | None = None) -> Plan:
+    """Replaces the plan of a study that has not begun; the same seed gives the same plan."""
+    refuse_if_begun(study)
+    missing = [wanted for wanted in wanted_pvss(study) if not wanted.is_ready]
+    if missing:
+        first = missing[0]
+        raise StudyError(
+            f"{len(missing)} PVS{'s are' if len(missing) > 1 else ' is'} not ready to be shown "
+            f"(first: {first.source} {_name(first.method)}, {first.problem}). Make the material "
+            "and wait until everything is ready."
+        )
+    with transaction.atomic():
+        drop_plan(study)
+        study.seed = new_seed() if seed is None else seed
+        pairs = _make_pairs(study)
+        try:
+            made = plan(_plannable(study, pairs), study.protocol, study.seed, study.panels)
+        except ImpossiblePlan as error:
+            raise StudyError(str(error)) from error
+        _write(study, made, {pair.pk: pair for pair in pairs})
+        study.planned_at, study.plan_notes = timezone.now(), list(made.notes)
+        study.save(update_fields=["seed", "planned_at", "plan_notes"])
+        audit.record(user, "study planned", study, seed=study.seed)
+    return made
+
+
+def _name(slug: str) -> str:
+    method = all_methods().get(slug)
+    return method.name if method else slug
+
+
+def _make_pairs(study: Study) -> list[Pair]:
+    """The anchor against each other method, for every source."""
+    ready = {(w.source.pk, w.method): w.pvs for w in wanted_pvss(study)}
+    return [
+        Pair.objects.create(
+            study=study, first=ready[source.pk, study.anchor], second=ready[source.pk, slug]
+        )
+        for source in study.sources.defer("thumbnail")
+        for slug in methods_of(study)[1:]
+    ]
+
+
+def _plannable(study: Study, pairs: list[Pair]) -> list[PlannablePair]:
+    quality = hints.quality_of([pvs for pair in pairs for pvs in (pair.first, pair.second)])
+    found = []
+    for pair in pairs:
+        both = [quality.get(pair.first_id), quality.get(pair.second_id)]
+        known = [value for value in both if value is not None]
+        found.append(
+            PlannablePair(
+                id=pair.pk,
+                source=pair.source.name,
+                condition=pair.second.method,
+                seconds=study.protocol.cell_seconds(pair.source.clip.seconds),
+                quality=sum(known) / 2 if len(known) == 2 else None,
+            )
+        )
+    return found
+
+
+def _write(study: Study, made: Plan, pairs: dict[int, Pair]) -> None:
+    viewers = _make_viewers(study)
+    for planned in made.sessions:
+        session = Session.objects.create(study=study, panel=planned.panel, number=planned.number)
+        cells = []
+        for position, cell in enumerate(planned.cells, start=1):
+            pair = pairs[cell.pair.id]
+            a, b = (pair.second, pair.first) if cell.swapped else (pair.first, pair.second)
+            kind = CellKind.STABILISATION if cell.stabilisation else CellKind.TEST
+            cells.append(Cell(session=session, position=position, kind=kind, pair=pair, a=a, b=b))
+        Cell.objects.bulk_create(cells)
+        for viewer in viewers[planned.panel]:
+            Seat.objects.create(session=session, viewer=viewer)
+
+
+def _make_viewers(study: Study) -> dict[int, list[Viewer]]:
+    panels: dict[int, list[Viewer]] = {}
+    number = 0
+    for panel in range(1, study.panels + 1):
+        for _ in range(study.viewers_per_panel):
+            number += 1
+            viewer = Viewer.objects.create(study=study, code=f"V{number:02}", panel=panel)
+            panels.setdefault(panel, []).append(viewer)
+    return panels

@@ -1,0 +1,29 @@
+"""Forms about sources and PVSs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from upscalers.methods import all_methods
+from upscalers.services import SCALES
+
+
+class MaterialForm(forms.Form):
+    """Which PVSs to make of one source."""
+
+    scale = forms.TypedChoiceField(
+        choices=[(scale, f"x{scale}") for scale in SCALES], coerce=int, initial=2,
+        label="How much smaller the low-resolution version is",
+    )  # fmt: skip
+    methods = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose at least one method."},
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["methods"].choices = [  # type: ignore[attr-defined]
+            (method.slug, method.name) for method in all_methods().values()
+        ]

@@ -1,0 +1,87 @@
+"""The Jobs page: long work with its progress, to be cancelled or tried again."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Case, Count, Q, When
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_GET, require_POST
+
+from upscalers import services
+from upscalers.access import coordinator_required, member_required
+from upscalers.core.errors import ClipError
+from upscalers.models import Job, JobKind, JobState
+
+PER_PAGE = 50
+
+
+@member_required
+@require_GET
+def jobs(request: HttpRequest) -> HttpResponse:
+    return render(request, "upscalers/jobs.html", _list(request))
+
+
+@member_required
+@require_GET
+def jobs_list(request: HttpRequest) -> HttpResponse:
+    return render(request, "upscalers/_jobs.html", _list(request))
+
+
+def _list(request: HttpRequest) -> dict[str, object]:
+    first = Case(
+        When(state=JobState.RUNNING, then=0), When(state=JobState.WAITING, then=1), default=2
+    )
+    found = Job.objects.order_by(first, "-created_at", "-pk")
+    page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    return {"page": page}
+
+
+@member_required
+@require_GET
+def indicator(request: HttpRequest) -> HttpResponse:
+    """How many jobs are open, for the head of every page."""
+    shown = (JobState.RUNNING, JobState.WAITING, JobState.FAILED)
+    counts = Job.objects.aggregate(
+        **{state.value: Count("pk", filter=Q(state=state)) for state in shown}
+    )
+    return render(request, "upscalers/_indicator.html", counts)
+
+
+def _back(request: HttpRequest) -> HttpResponseBase:
+    goal = request.POST.get("next", "")
+    if url_has_allowed_host_and_scheme(goal, {request.get_host()}):
+        return redirect(goal)
+    return redirect("upscalers:jobs")
+
+
+@coordinator_required
+@require_POST
+def cancel(request: HttpRequest, pk: int) -> HttpResponseBase:
+    try:
+        services.cancel(get_object_or_404(Job, pk=pk), request.user)
+    except ClipError as error:
+        messages.error(request, str(error))
+    return _back(request)
+
+
+@coordinator_required
+@require_POST
+def retry(request: HttpRequest, pk: int) -> HttpResponseBase:
+    try:
+        services.retry(get_object_or_404(Job, pk=pk), request.user)
+    except ClipError as error:
+        messages.error(request, str(error))
+    return _back(request)
+
+
+@coordinator_required
+@require_POST
+def dismiss(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Takes a failed ingest off the Sources page once it has been read."""
+    Job.objects.filter(pk=pk, kind=JobKind.INGEST, state=JobState.FAILED).update(
+        state=JobState.CANCELLED
+    )
+    return _back(request)
