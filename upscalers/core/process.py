@@ -39,7 +39,7 @@ def input_file(path: Path, **options: Any) -> Any:
     return ffmpeg.input(
         file_url(path),
         protocol_whitelist=PROTOCOLS,
-        format_whitelist=CONTAINERS,
+        format_whitelist=f"{CONTAINERS},h264",  # bare H.264 is what renditions are
         **options,
     )
 

