@@ -135,7 +135,7 @@ def _obstacle(scores: FloatArray, stimuli: IntArray, r: FloatArray, criterion: C
             f"{criterion.minimum_stimuli} says too little about a viewer."
         )
     if np.isnan(r).all():
-        return "Not screened: the scores or their means do not vary, so there is nothing to correlate."
+        return "Not screened: the scores or their means do not vary: nothing to correlate."
     return ""
 
 

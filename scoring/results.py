@@ -1,0 +1,230 @@
+"""The answer of a study: MOS with and without screening, verdicts, correlations, warnings.
+
+Computed anew from the votes each time, so that nothing can go stale; pages and exports read this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from scoring.models import Measurement
+from scoring.ratings import ratings_of
+from scoring.stats.correlation import Correlation, correlate
+from scoring.stats.matrix import BoolArray, FloatArray, IntArray, group_rows, score_matrix
+from scoring.stats.mos import MosTable, mean_opinion_scores
+from scoring.stats.screening import Criterion, Rule, Screening, Verdict, screen
+from sessions_app.models import Cell, SessionState, Study
+from upscalers.models import PVS
+
+ALL_VIEWERS = "all"
+SELECTIONS = {
+    ALL_VIEWERS: "All viewers",
+    Rule.SINGLE_PASS.value: "Screened",
+    Rule.ITERATIVE.value: "Screened one by one",
+}
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """A PVS as the results see it; the position in a list is the row of the score matrix."""
+
+    pvs: int
+    source: str
+    kernel: str
+    scale: int
+    method: str
+    weights_sha256: str
+
+    @property
+    def condition(self) -> tuple[str, int, str, str]:
+        """What was done to the source, whatever the source."""
+        return (self.method, self.scale, self.kernel, self.weights_sha256)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """MOS by one selection of viewers."""
+
+    selection: str
+    viewers: int
+    mos: MosTable  # one entry per stimulus
+    by_condition: MosTable  # one entry per condition: each viewer's mean over sources comes first
+    correlations: dict[str, Correlation]
+
+
+class Results:
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.ratings = ratings_of(study)
+        self.counted = self.ratings[self.ratings["counted"].astype(bool)]
+        self.viewers: list[str] = sorted(self.counted["viewer"].unique())
+        self.stimuli = _stimuli_of(study, self.ratings["pvs"].unique().tolist())
+        self.scores = self._score_matrix()
+        self.measurements = _measurements_of(self.stimuli)
+
+    def _score_matrix(self) -> FloatArray:
+        row = {stimulus.pvs: j for j, stimulus in enumerate(self.stimuli)}
+        column = {viewer: i for i, viewer in enumerate(self.viewers)}
+        return score_matrix(
+            self.counted["pvs"].map(row).to_numpy(dtype=np.intp),
+            self.counted["viewer"].map(column).to_numpy(dtype=np.intp),
+            self.counted["score"].to_numpy(dtype=np.float64),
+            (len(self.stimuli), len(self.viewers)),
+        )
+
+    @cached_property
+    def conditions(self) -> list[tuple[str, int, str, str]]:
+        order = {method: place for place, method in enumerate(self.study.methods)}
+        found = {stimulus.condition for stimulus in self.stimuli}
+        return sorted(found, key=lambda one: (order.get(one[0], len(order)), one))
+
+    @cached_property
+    def screenings(self) -> dict[str, Screening]:
+        threshold = self.study.protocol.screening_threshold
+        return {rule.value: screen(self.scores, Criterion(rule, threshold)) for rule in Rule}
+
+    @cached_property
+    def answers(self) -> dict[str, Answer]:
+        everybody = np.ones(len(self.viewers), dtype=np.bool_)
+        kept = {ALL_VIEWERS: everybody} | {
+            rule: screening.kept for rule, screening in self.screenings.items()
+        }
+        return {selection: self._answer(selection, who) for selection, who in kept.items()}
+
+    def _answer(self, selection: str, kept: BoolArray) -> Answer:
+        scores = self.scores[:, kept]
+        mos = mean_opinion_scores(scores)
+        by_condition = mean_opinion_scores(
+            group_rows(scores, self._condition_rows(), len(self.conditions))
+        )
+        correlations = {
+            metric: correlate(values, mos.mos) for metric, values in self.metric_means.items()
+        }
+        return Answer(selection, int(kept.sum()), mos, by_condition, correlations)
+
+    def _condition_rows(self) -> IntArray:
+        place = {condition: row for row, condition in enumerate(self.conditions)}
+        return np.array([place[one.condition] for one in self.stimuli], dtype=np.intp)
+
+    @cached_property
+    def metric_means(self) -> dict[str, FloatArray]:
+        """Pooled value of each metric per stimulus; NaN where there is none."""
+        metrics = sorted({metric for _, metric in self.measurements})
+        return {
+            metric: np.array([self._metric_mean(one.pvs, metric) for one in self.stimuli])
+            for metric in metrics
+        }
+
+    def _metric_mean(self, pvs: int, metric: str) -> float:
+        found = self.measurements.get((pvs, metric))
+        return float("nan") if found is None or found.mean is None else found.mean
+
+    def warnings(self, selection: str) -> list[str]:
+        """What a reader must know before using the numbers of a selection."""
+        if not self.viewers:
+            return []
+        return [
+            text
+            for text in (
+                self._too_few_viewers(selection),
+                self.screenings[selection].warning if selection in self.screenings else "",
+                self._unfinished(),
+                self._shown_as_trial(),
+                self._not_counted(),
+                self._incomplete(),
+            )
+            if text
+        ]
+
+    def _too_few_viewers(self, selection: str) -> str:
+        least, left = self.study.protocol.fewest_viewers, self.answers[selection].viewers
+        if left >= least:
+            return ""
+        asked = f"The protocol asks for at least {least}, so take the numbers as a trial."
+        rejected = len(self.viewers) - left
+        if rejected:
+            return (
+                f"After screening {_count(left, 'viewer')} of {len(self.viewers)} remain. {asked}"
+            )
+        return f"{_count(left, 'viewer')} gave counted votes. {asked}"
+
+    def _unfinished(self) -> str:
+        sessions = self.study.sessions
+        total = sessions.count()
+        over = sessions.filter(state__in=(SessionState.FINISHED, SessionState.ABORTED)).count()
+        if over == total:
+            return ""
+        return f"Sessions over: {over} of {total}. The numbers will still change."
+
+    def _shown_as_trial(self) -> str:
+        overruled = self.study.sessions.exclude(overrule_reason="").count()
+        if not overruled:
+            return ""
+        return (
+            f"{_count(overruled, 'session')} ran on a display that had failed a check, so cells "
+            "counted by the looser rule for trials: not for publication."
+        )
+
+    def _not_counted(self) -> str:
+        """Votes of test cells only: stabilisation never counts, so that is no surprise."""
+        lost = self.ratings[
+            ~self.ratings["counted"].astype(bool) & (self.ratings["kind"] == "test")
+        ]
+        if lost.empty:
+            return ""
+        return (
+            f"{_count(len(lost), 'vote')} in {_count(lost['showing'].nunique(), 'showing')} of "
+            "test cells do not count; the ratings table of the export says why."
+        )
+
+    def _incomplete(self) -> str:
+        votes = self.answers[ALL_VIEWERS].mos.votes
+        short = int((votes < len(self.viewers)).sum())
+        if not short:
+            return ""
+        return f"{short} of {len(votes)} PVSs were not scored by every viewer."
+
+    def verdicts(self, rule: str) -> dict[str, Verdict]:
+        found = self.screenings[rule].viewers
+        return {code: one.verdict for code, one in zip(self.viewers, found, strict=True)}
+
+
+def _stimuli_of(study: Study, voted: list[int]) -> list[Stimulus]:
+    """Every PVS the study compares or has votes for."""
+    pairs = study.pairs.values_list("first", "second")
+    wanted = {pvs for pair in pairs for pvs in pair} | set(voted)
+    order = {method: place for place, method in enumerate(study.methods)}
+    rows = PVS.objects.filter(pk__in=wanted).values_list(
+        "pk",
+        "low_resolution__source__name",
+        "low_resolution__kernel",
+        "low_resolution__scale",
+        "method",
+        "weights_sha256",
+    )
+    stimuli = [Stimulus(*row) for row in rows]
+    return sorted(
+        stimuli, key=lambda one: (one.source, order.get(one.method, len(order)), one.condition)
+    )
+
+
+def _measurements_of(stimuli: list[Stimulus]) -> dict[tuple[int, str], Measurement]:
+    rows = Measurement.objects.filter(pvs__in=[one.pvs for one in stimuli])
+    return {(row.pvs_id, row.metric): row for row in rows}
+
+
+def cells_of(study: Study) -> list[Cell]:
+    """The study's cells in the order of showing, each with its showings."""
+    return list(
+        Cell.objects.filter(session__study=study)
+        .select_related("session", "a__low_resolution__source", "b", "repeats")
+        .prefetch_related("showings")
+        .order_by("session__panel", "session__number", "position")
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

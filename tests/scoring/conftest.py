@@ -1,0 +1,41 @@
+"""A study with a full panel, and people who may or may not see it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from tests.factories import StudyFactory, make_panel, make_user
+
+
+@pytest.fixture
+def people(db) -> SimpleNamespace:
+    return SimpleNamespace(
+        owner=make_user("owner", "coordinator"),
+        colleague=make_user("colleague", "analyst"),
+        stranger=make_user("stranger", "analyst"),
+        administrator=make_user("administrator", "administrator"),
+        nobody=make_user("nobody"),
+    )
+
+
+@pytest.fixture
+def empty_factory(people) -> StudyFactory:
+    """Planned, nobody has voted."""
+    factory = StudyFactory(people.owner)
+    factory.study.members.add(people.colleague)
+    return factory
+
+
+@pytest.fixture
+def factory(empty_factory) -> StudyFactory:
+    """Nine good viewers, one who scored at random, and one who held the scale upside down."""
+    panel = make_panel(9, V10="random", V11="reversed")
+    empty_factory.run_session(panel)
+    return empty_factory
+
+
+@pytest.fixture
+def study(factory):
+    return factory.study
