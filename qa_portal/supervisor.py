@@ -46,7 +46,7 @@ def listen(host: str, port: int) -> socket.socket:
         server.close()
         raise PortBusy(
             f"Cannot listen on {host}:{port}: {error.strerror}. If another Midgrey runs there, use"
-            f" it or stop it; else choose another port: PORT={port + 1} make demo, or"
+            f" it or stop it; else choose another port: make demo PORT={port + 1}, or"
             f" manage.py serve --port {port + 1}."
         ) from error
     return server

@@ -8,6 +8,8 @@ from django.views.generic import RedirectView
 
 from qa_portal import views
 
+handler500 = "qa_portal.views.server_error"
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="upscalers:sources"), name="home"),
     path("login/", views.LoginView.as_view(), name="login"),

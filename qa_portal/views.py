@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 from django.contrib import messages
 from django.contrib.auth import views as auth
 from django.contrib.auth.models import User
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.urls import reverse_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -90,3 +93,13 @@ def healthz(request: HttpRequest) -> JsonResponse:
     except OperationalError:
         report = health.without_database()
     return JsonResponse(report, status=200 if report["status"] == "ok" else 503)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """A lost database is a matter of seconds, not of a mistake in Midgrey."""
+    away = isinstance(sys.exception(), OperationalError)
+    template, status = ("503.html", 503) if away else ("500.html", 500)
+    response = HttpResponse(render_to_string(template), status=status)  # asks no database
+    if away:
+        response["Retry-After"] = "3"
+    return response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -35,23 +34,28 @@ class Command(BaseCommand):
         except PortBusy as error:
             raise CommandError(str(error)) from None
         with server:
-            prepare()
-            self.run(server.fileno(), options)
+            self.prepare()
+            connection.close()  # children open their own
+            children = self.children(server.fileno(), options["workers"].split())
+            address = _address(options["host"], options["port"])
+            Supervisor(children, settings.EMBEDDED_POSTGRES).run(
+                on_started=lambda: self.announce(address)
+            )
         self.stdout.write("Midgrey has stopped.")
 
-    def run(self, descriptor: int, options: dict[str, Any]) -> None:
+    def prepare(self) -> None:
+        """Tables and static files as this version needs them."""
+        call_command("migrate", interactive=False, verbosity=0)
+        if not settings.DEBUG:
+            call_command("collectstatic", interactive=False, verbosity=0)
+
+    def children(self, descriptor: int, workers: list[str]) -> list[Child]:
         children = [Child("web", [MANAGE, "web", f"--fd={descriptor}"], pass_fds=(descriptor,))]
-        for number, queues in enumerate(options["workers"].split()):
-            name = f"worker-{queues.replace(',', '-')}"
-            if any(child.name == name for child in children):
-                name += f"-{number}"  # each has a log file of its own
+        for number, queues in enumerate(workers, start=1):
+            # each has a log file of its own
+            name = f"worker-{number}-{queues.replace(',', '-')}"
             children.append(Child(name, [MANAGE, "worker", f"--queues={queues}"]))
-        children += self.extra_children()
-        host = f"[{options['host']}]" if ":" in options["host"] else options["host"]
-        address = f"http://{host}:{options['port']}/"
-        Supervisor(children, settings.EMBEDDED_POSTGRES).run(
-            on_started=lambda: self.announce(address)
-        )
+        return children + self.extra_children()
 
     def extra_children(self) -> list[Child]:
         return []
@@ -61,10 +65,5 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def prepare() -> None:
-    """Tables and static files as this version needs them."""
-    call_command("migrate", interactive=False, verbosity=0)
-    connection.close()  # children open their own
-    if not settings.DEBUG:
-        call_command("collectstatic", interactive=False, verbosity=0)
-    sys.stdout.flush()
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
