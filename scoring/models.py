@@ -16,6 +16,9 @@ class MetricRun(models.Model):
     job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="metric_runs")
     finished_at = models.DateTimeField(null=True)
 
+    def __str__(self) -> str:
+        return f"metrics of {self.pvs}"
+
 
 class Measurement(models.Model):
     """One metric on one PVS, per frame and pooled; no value where the metric has none."""
@@ -32,3 +35,6 @@ class Measurement(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["pvs", "metric"], name="one_measurement_each")
         ]
+
+    def __str__(self) -> str:
+        return f"{self.metric} of {self.pvs}"

@@ -232,6 +232,9 @@ class Showing(models.Model):
     class Meta:
         ordering = ["started_at"]
 
+    def __str__(self) -> str:
+        return f"{self.cell}, {self.state}"
+
 
 class Seat(models.Model):
     """A viewer's place in a session, with the secret link of the device that votes."""
@@ -275,3 +278,6 @@ class Vote(models.Model):
             models.UniqueConstraint(fields=["seat", "showing", "slot"], name="one_vote_per_box"),
             models.CheckConstraint(condition=models.Q(score__lte=10), name="score_in_scale"),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.seat}: {self.slot} {self.score}"

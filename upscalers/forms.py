@@ -15,7 +15,7 @@ class MaterialForm(forms.Form):
 
     scale = forms.TypedChoiceField(
         choices=[(scale, f"x{scale}") for scale in SCALES], coerce=int, initial=2,
-        label="How much smaller the low-resolution version is",
+        label="Low-resolution version is smaller by",
     )  # fmt: skip
     methods = forms.MultipleChoiceField(
         widget=forms.CheckboxSelectMultiple,

@@ -152,6 +152,9 @@ class Rendition(models.Model):
 
     SUFFIX = ".h264"
 
+    def __str__(self) -> str:
+        return f"playback file of {self.clip}"
+
     @property
     def is_ready(self) -> bool:
         return bool(self.sha256)
@@ -174,6 +177,9 @@ class Upload(models.Model):
     job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="uploads")
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.file_name
 
     @property
     def path(self) -> Path:
@@ -256,6 +262,9 @@ class PVS(models.Model):
     def __str__(self) -> str:
         return f"{self.low_resolution} {self.method}"
 
+    def get_absolute_url(self) -> str:
+        return reverse("upscalers:pvs", args=[self.pk])
+
     @property
     def source(self) -> Source:
         return self.low_resolution.source
@@ -270,9 +279,6 @@ class PVS(models.Model):
             return None
         return self.clip.frames / self.wall_seconds
 
-    def get_absolute_url(self) -> str:
-        return reverse("upscalers:pvs", args=[self.pk])
-
 
 class AuditEntry(models.Model):
     """Who did what; only ever added to."""
@@ -285,3 +291,6 @@ class AuditEntry(models.Model):
 
     class Meta:
         ordering = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.who}: {self.action}, {self.what}"

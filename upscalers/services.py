@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ class Ingest:
 
     file_name: str
     name: str = ""
-    cut: Cut = Cut()
+    cut: Cut = field(default_factory=Cut)
     raw: RawParameters | None = None
     rate: Fraction | None = None
 

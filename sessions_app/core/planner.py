@@ -11,6 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sessions_app.core.protocol import Protocol
 
@@ -171,7 +172,7 @@ def _order_session(
         first = _draw_order(stabilisation, None, rng)
         order = _draw_order(share, first[-1].source if first else None, rng)
         whole = first + order
-        neighbours = list(zip(whole, whole[1:], strict=False))
+        neighbours = list(pairwise(whole))
         if any(a.source == b.source for a, b in neighbours):
             continue
         repeats = sum(a.condition == b.condition for a, b in neighbours)
