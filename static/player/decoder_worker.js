@@ -1,0 +1,79 @@
+// Decodes the clips of a cell ahead of their time, into a fixed set of buffers that travel to the
+// page and back. When all buffers are full it waits: memory stays bounded.
+
+import { decodeClip, frameBytes } from "./decoding.js";
+import { openForReading, packetReader, sessionFolder } from "./storage.js";
+
+/** @typedef {import("./decoding.js").Manifest} Manifest */
+
+/** @type {Run|null} the cell being decoded */
+let current = null;
+
+class Run {
+  /** @param {number} id @param {number} depth */
+  constructor(id, depth) {
+    this.id = id;
+    this.depth = depth;
+    this.stopped = false;
+    this.wake = () => {};
+    /** @type {ArrayBuffer[]} */
+    this.pool = [];
+    this.made = 0;
+  }
+
+  /** @param {number} bytes @returns {Promise<Uint8Array|null>} */
+  async take(bytes) {
+    while (!this.stopped && !this.pool.length && this.made >= this.depth) {
+      await new Promise((resolve) => { this.wake = () => resolve(null); });
+    }
+    if (this.stopped) return null;
+    const buffer = this.pool.pop();
+    if (buffer && buffer.byteLength === bytes) return new Uint8Array(buffer);
+    if (!buffer) this.made += 1;
+    return new Uint8Array(bytes);
+  }
+
+  /** @param {ArrayBuffer} buffer */
+  giveBack(buffer) {
+    this.pool.push(buffer);
+    this.wake();
+  }
+
+  stop() {
+    this.stopped = true;
+    this.wake();
+  }
+}
+
+self.onmessage = ({ data }) => {
+  if (data.decode) {
+    current?.stop();
+    current = new Run(data.run, data.depth);
+    decodeCell(current, data.session, data.decode);
+  } else if (data.buffer && current?.id === data.run) {
+    current?.giveBack(data.buffer);
+  } else if (data.stop && current?.id === data.run) {
+    current?.stop();
+  }
+};
+
+/** @param {Run} run @param {string} session @param {{id: string, manifest: Manifest}[]} clips */
+async function decodeCell(run, session, clips) {
+  try {
+    const folder = await sessionFolder(session);
+    for (let place = 0; place < clips.length && !run.stopped; place++) {
+      const { id, manifest } = clips[place];
+      const bytes = frameBytes(manifest);
+      const handle = await openForReading(folder, id);
+      try {
+        await decodeClip(manifest, packetReader(handle), () => run.take(bytes), (frame, planes) => {
+          self.postMessage({ run: run.id, place, frame, buffer: planes.buffer }, [planes.buffer]);
+        });
+      } finally {
+        handle.close();
+      }
+    }
+  } catch (error) {
+    self.postMessage({ run: run.id, error: error instanceof Error ? error.message : String(error) });
+  }
+}

@@ -1,0 +1,91 @@
+// The page's side of decoding ahead: a queue of frames that is filled by the worker.
+
+/**
+ * @typedef {import("./decoding.js").Manifest} Manifest
+ * @typedef {{id: string, url: string, bytes: number, sha256: string, manifest: Manifest}} Clip
+ * @typedef {{place: number, frame: number, buffer: ArrayBuffer}} Frame  place: which clip of the cell
+ */
+
+const MOST_BYTES = 384 * 2 ** 20;
+const MOST_FRAMES = 90;
+
+export class FrameQueue {
+  /** @param {string} session */
+  constructor(session) {
+    this.session = session;
+    this.run = 0;
+    /** @type {Frame[]} */
+    this.frames = [];
+    /** @type {string|null} */
+    this.failure = null;
+    this.onchange = () => {};
+    this.worker = new Worker(new URL("./decoder_worker.js", import.meta.url), { type: "module" });
+    this.worker.onerror = (event) => this.fail(event.message || "The decoder did not start.");
+    this.worker.onmessage = ({ data }) => {
+      if (data.run !== this.run) return; // a frame of a cell that was left
+      if (data.error) this.fail(data.error);
+      else this.frames.push(data);
+      this.onchange();
+    };
+  }
+
+  /** @param {string} reason */
+  fail(reason) {
+    this.failure = reason;
+    this.onchange();
+  }
+
+  /** Begin to decode the clips of a cell in their order. @param {Clip[]} clips */
+  start(clips) {
+    this.run += 1;
+    this.frames = [];
+    this.failure = null;
+    const largest = Math.max(...clips.map(({ manifest: m }) => m.width * m.height * 1.5));
+    this.depth = Math.max(8, Math.min(MOST_FRAMES, Math.floor(MOST_BYTES / largest)));
+    this.total = clips.reduce((sum, clip) => sum + clip.manifest.frames, 0);
+    this.worker.postMessage({
+      decode: clips.map(({ id, manifest }) => ({ id, manifest })),
+      session: this.session, run: this.run, depth: this.depth,
+    });
+  }
+
+  /** Enough is decoded for the cell to begin. @returns {Promise<void>} */
+  filled() {
+    const enough = Math.min(this.total ?? 0, Math.floor((this.depth ?? 0) * 0.8));
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        if (this.failure) reject(new Error(this.failure));
+        else if (this.frames.length >= enough) resolve();
+      };
+      this.onchange = look;
+      look();
+    });
+  }
+
+  /** The frame wanted now, or null where it is not decoded yet; those before it are let go.
+   * @param {number} place @param {number} frame @returns {Frame|null} */
+  take(place, frame) {
+    while (this.frames.length && before(this.frames[0], place, frame)) {
+      this.giveBack(/** @type {Frame} */ (this.frames.shift()));
+    }
+    const first = this.frames[0];
+    if (!first || first.place !== place || first.frame !== frame) return null;
+    return /** @type {Frame} */ (this.frames.shift());
+  }
+
+  /** @param {Frame} frame */
+  giveBack({ buffer }) {
+    this.worker.postMessage({ run: this.run, buffer }, [buffer]);
+  }
+
+  stop() {
+    this.worker.postMessage({ run: this.run, stop: true });
+    this.run += 1;
+    this.frames = [];
+  }
+}
+
+/** @param {Frame} queued @param {number} place @param {number} frame */
+function before(queued, place, frame) {
+  return queued.place < place || (queued.place === place && queued.frame < frame);
+}

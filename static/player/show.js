@@ -1,0 +1,117 @@
+// Shows one cell: walks its timeline refresh by refresh, paints what is due, collects evidence.
+// The network plays no part from the first refresh to the last.
+
+import { RefreshCounter, Timeline } from "./clock.js";
+import { Evidence } from "./evidence.js";
+
+/**
+ * @typedef {import("./clock.js").Phase} Phase
+ * @typedef {import("./frames.js").Clip} Clip
+ * @typedef {{paint(frame: Uint8Array): void, grey(): void,
+ *   prepare(picture: import("./painter.js").Picture): void}} Paints
+ * @typedef {{painter: Paints, frames: import("./frames.js").FrameQueue, hz: number,
+ *   clips: Map<string, Clip>, message(text: string): void,
+ *   onphase(phase: number, stamp: number): void, watch(evidence: Evidence): () => void}} Stage
+ */
+
+/**
+ * @param {Phase[]} phases @param {Stage} stage @param {AbortSignal} [signal]
+ * @returns {Promise<Evidence>}
+ */
+export async function showCell(phases, stage, signal) {
+  const lengths = new Map([...stage.clips].map(([id, clip]) => [id, clip.manifest]));
+  const timeline = new Timeline(phases, lengths, stage.hz);
+  const evidence = new Evidence(timeline);
+  const cell = new CellShow(timeline, evidence, stage);
+  const unwatch = stage.watch(evidence);
+  try {
+    await cell.run(signal);
+  } finally {
+    unwatch();
+  }
+  return evidence;
+}
+
+class CellShow {
+  /** @param {Timeline} timeline @param {Evidence} evidence @param {Stage} stage */
+  constructor(timeline, evidence, stage) {
+    this.timeline = timeline;
+    this.evidence = evidence;
+    this.stage = stage;
+    this.counter = new RefreshCounter(timeline.hz);
+    this.phase = -1; // the segment now on the screen
+    this.frame = -1; // the frame of it now on the screen
+    this.place = -1; // how many clips have begun, counted from 0
+  }
+
+  /** @param {AbortSignal} [signal] @returns {Promise<void>} */
+  run(signal) {
+    return new Promise((resolve, reject) => {
+      const tick = (/** @type {number} */ stamp) => {
+        try {
+          signal?.throwIfAborted();
+          if (this.refresh(stamp)) requestAnimationFrame(tick);
+          else resolve();
+        } catch (error) {
+          reject(error);
+        }
+      };
+      requestAnimationFrame(tick);
+    });
+  }
+
+  /** @param {number} stamp @returns {boolean} whether the cell goes on */
+  refresh(stamp) {
+    const refresh = this.counter.tick(stamp);
+    if (this.phase >= 0) this.evidence.refreshed(this.phase, refresh);
+    const { segments } = this.timeline;
+    while (this.phase < 0 || refresh.index >= segments[this.phase].end) {
+      if (this.phase + 1 === segments.length) {
+        this.evidence.finished(stamp);
+        return false;
+      }
+      this.enter(this.phase + 1, segments[this.phase + 1].end > refresh.index, stamp);
+    }
+    const segment = segments[this.phase];
+    if (segment.frames) this.paintFrame(segment, refresh.index, stamp);
+    return true;
+  }
+
+  /** @param {number} phase @param {boolean} lasts false where a stall swallowed all of it
+   * @param {number} stamp */
+  enter(phase, lasts, stamp) {
+    const segment = this.timeline.segments[phase];
+    this.phase = phase;
+    this.frame = -1;
+    if (segment.frames) {
+      const clip = /** @type {Clip} */ (this.stage.clips.get(String(segment.phase.clip)));
+      this.stage.painter.prepare(clip.manifest);
+      this.place += 1;
+    } else {
+      this.stage.painter.grey();
+    }
+    this.stage.message(segment.phase.message);
+    if (lasts) this.evidence.phaseStarted(phase, stamp);
+    this.stage.onphase(phase, stamp);
+  }
+
+  /** @param {import("./clock.js").Segment} segment @param {number} index @param {number} stamp */
+  paintFrame(segment, index, stamp) {
+    const wanted = this.timeline.frameAt(segment, index);
+    if (wanted === this.frame) return;
+    const frame = this.stage.frames.take(this.place, wanted);
+    if (!frame) {
+      if (this.stage.frames.failure) throw new Error(this.stage.frames.failure);
+      this.evidence.underflow(this.phase);
+      return;
+    }
+    const began = performance.now();
+    this.stage.painter.paint(new Uint8Array(frame.buffer));
+    const ended = performance.now();
+    this.stage.frames.giveBack(frame);
+    this.frame = wanted;
+    this.evidence.painted(this.phase, ended - began, ended - stamp, this.counter.period);
+    const due = segment.start + this.timeline.refreshOf(segment, wanted);
+    this.evidence.shown(this.phase, index - due);
+  }
+}
