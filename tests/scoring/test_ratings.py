@@ -41,7 +41,7 @@ def test_votes_of_a_cell_that_was_not_shown_properly_do_not_count(
     empty_factory, valid, verdict, because
 ):
     session = empty_factory.run_session(make_panel(2))
-    seats = {seat: "good" for seat in session.seats.all()}
+    seats = dict.fromkeys(session.seats.all(), "good")
     cell = empty_factory.add_cell(session, 90, CellKind.TEST, empty_factory.study.pairs.first())
     showing = empty_factory.add_showing(cell, valid=valid)
     showing.verdict = verdict

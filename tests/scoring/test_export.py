@@ -1,0 +1,163 @@
+"""The export: complete, readable by a spreadsheet, enough to make the numbers again."""
+
+import csv
+import io
+import json
+import math
+
+import pandas as pd
+import pytest
+from django.core.management import CommandError, call_command
+
+from scoring.columns import TABLES
+from scoring.export import FORMULA_STARTS
+from scoring.models import Measurement
+from scoring.ratings import ratings_of
+from sessions_app.models import Vote
+
+NAMES = {f"{table.id}.csv" for table in TABLES} | {"data_dictionary.csv"}
+
+
+def export(study, folder, *options):
+    call_command("export_mos", study.slug, "-o", str(folder), *options, stderr=io.StringIO())
+    return folder
+
+
+def read(folder, table):
+    with (folder / f"{table}.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_csv_has_a_file_per_table(study, tmp_path):
+    folder = export(study, tmp_path / "out")
+    assert {path.name for path in folder.iterdir()} == NAMES
+    assert len(read(folder, "ratings")) == Vote.objects.count()
+    assert len(read(folder, "mos")) == 3 * 12
+    assert len(read(folder, "screening")) == 2 * 11
+    assert len(read(folder, "cells")) == 4 + 9
+
+
+def test_mos_can_be_made_again_from_the_exported_ratings_alone(study, tmp_path):
+    folder = export(study, tmp_path / "out")
+    ratings = pd.read_csv(folder / "ratings.csv")
+    counted = ratings[ratings["counted"]]
+    matrix = counted.pivot_table(index="pvs", columns="viewer", values="score", aggfunc="mean")
+    mos = pd.read_csv(folder / "mos.csv")
+    unscreened = mos[mos["selection"] == "all"].set_index("pvs")
+    pd.testing.assert_series_equal(matrix.mean(axis=1), unscreened["mos"], check_names=False)
+    pd.testing.assert_series_equal(matrix.std(axis=1), unscreened["sd"], check_names=False)
+    r = matrix.corrwith(matrix.mean(axis=1))
+    kept = matrix.loc[:, r >= 0.75]
+    screened = mos[mos["selection"] == "single-pass"].set_index("pvs")
+    assert kept.shape[1] == 9
+    pd.testing.assert_series_equal(kept.mean(axis=1), screened["mos"], check_names=False)
+
+
+def test_json_holds_the_same_as_csv(study, tmp_path):
+    tables = export(study, tmp_path / "csv")
+    document = json.loads(
+        (export(study, tmp_path / "json", "--format", "json") / "results.json").read_text()
+    )
+    assert {f"{table}.csv" for table in document} == NAMES
+    for table, rows in document.items():
+        written = read(tables, table)
+        assert len(rows) == len(written)
+        if table not in ("method", "cells"):
+            for row, line in zip(rows, written, strict=True):
+                assert list(row) == list(line)
+                for name, value in row.items():
+                    expected = "" if value is None else str(value)
+                    assert line[name] == (expected.lower() if value in (True, False) else expected)
+
+
+def test_the_dictionary_describes_every_column_that_is_written(study, tmp_path):
+    folder = export(study, tmp_path / "out")
+    described = [(row["table"], row["column"]) for row in read(folder, "data_dictionary")]
+    for table in TABLES:
+        columns = list(read(folder, table.id)[0])
+        assert [column for name, column in described if name == table.id] == columns
+    assert all(row["description"] for row in read(folder, "data_dictionary"))
+
+
+def test_every_column_of_the_ratings_table_is_exported(study):
+    declared = next(table for table in TABLES if table.id == "ratings").columns
+    assert {column.id for column in declared} == set(ratings_of(study).columns)
+
+
+def test_the_stamp_names_seed_constants_and_versions(study, tmp_path):
+    stamp = {row["name"]: row["value"] for row in read(export(study, tmp_path / "o"), "method")}
+    assert stamp["seed of the plan"] == str(study.seed)
+    assert stamp["constant ddof"] == "1"
+    assert stamp["constant screening threshold"] == "0.75"
+    assert stamp["numpy"] and stamp["scipy"] and stamp["Midgrey"]
+    assert "mean of those scores" in stamp["rule repeats"]
+
+
+@pytest.mark.parametrize("start", FORMULA_STARTS)
+def test_a_text_is_never_run_as_a_formula(study, tmp_path, start):
+    measured = Measurement.objects.order_by("pvs_id", "metric").first()
+    measured.note = f'{start}HYPERLINK("http://example.org")'
+    measured.save()
+    line = read(export(study, tmp_path / "out"), "metrics")[0]
+    assert line["note"] == "'" + measured.note
+
+
+def test_a_negative_number_stays_a_number(study, tmp_path):
+    lines = read(export(study, tmp_path / "out"), "screening")
+    assert min(float(line["statistic"]) for line in lines) < -0.5
+
+
+def test_an_infinite_metric_is_written_as_inf_and_json_stays_strict(study, tmp_path):
+    measured = Measurement.objects.order_by("pvs_id", "metric").first()
+    measured.mean = math.inf
+    measured.save()
+    assert read(export(study, tmp_path / "out"), "metrics")[0]["mean"] == "inf"
+    export(study, tmp_path / "json", "--format", "json")
+    text = (tmp_path / "json" / "results.json").read_text()
+    document = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
+    assert document["metrics"][0]["mean"] == "inf"
+
+
+def test_an_older_export_is_not_replaced_without_force(study, tmp_path):
+    folder = export(study, tmp_path / "out")
+    (folder / "mos.csv").write_text("mine")
+    with pytest.raises(CommandError, match=r"already has .*mos\.csv.*--force"):
+        export(study, folder)
+    assert (folder / "mos.csv").read_text() == "mine"
+    export(study, folder, "--force")
+    assert len(read(folder, "mos")) == 36
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_files_of_others_in_the_folder_stay(study, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    export(study, tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {*NAMES, "notes.txt"}
+
+
+def test_a_failure_on_the_way_leaves_nothing_behind(study, tmp_path, monkeypatch):
+    monkeypatch.setattr("scoring.export._DICTIONARY", None)
+    with pytest.raises(AttributeError):
+        export(study, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_study_lists_those_that_exist(study, tmp_path):
+    with pytest.raises(CommandError, match="There are: first-look"):
+        call_command("export_mos", "no-such", "-o", str(tmp_path / "out"))
+
+
+def test_a_file_in_the_place_of_the_folder_is_an_error(study, tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(CommandError, match="is a file; give a folder"):
+        export(study, tmp_path / "out")
+
+
+def test_a_study_without_votes_exports_its_material_and_warns(empty_factory, tmp_path):
+    said = io.StringIO()
+    call_command("export_mos", "first-look", "-o", str(tmp_path / "out"), stderr=said)
+    assert "nobody has voted" in said.getvalue()
+    assert read(tmp_path / "out", "ratings") == []
+    assert len(read(tmp_path / "out", "metrics")) == 36
+    assert {line["mos"] for line in read(tmp_path / "out", "mos")} == {""}
