@@ -81,7 +81,7 @@ class Ffmpeg:
     def read_into(self, buffer: NDArray[np.uint8]) -> int:
         """Fill the buffer; fewer bytes than its size mean the end."""
         assert self._process.stdout is not None
-        view, filled = memoryview(buffer), 0
+        view, filled = buffer.data, 0
         while filled < len(view):
             count = self._process.stdout.readinto(view[filled:])  # type: ignore[attr-defined]
             if not count:

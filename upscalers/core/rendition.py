@@ -109,7 +109,7 @@ def encode_h264(
             if process.read_into(buffer) < len(buffer):
                 process.finish()
                 raise ClipError(f"{path} ended after {done - 1} frames ({process.messages})")
-            digest.update(buffer)
+            digest.update(buffer.data)
             report(done, fmt.frames, on_progress, should_stop)
         if process.read_into(buffer) or process.finish():
             raise ClipError(f"{path} could not be encoded ({process.messages})")
@@ -156,7 +156,8 @@ def _index(path: Path) -> _Index:
 
 def _kinds(data: mmap.mmap, start: int) -> set[int]:
     """The kinds of units of one picture, up to its first slice."""
-    kinds, at = set(), start
+    kinds: set[int] = set()
+    at = start
     while not kinds & {_SLICE, _KEY_SLICE}:
         at = data.find(_START, at) + len(_START)
         kinds.add(data[at] & 0x1F)

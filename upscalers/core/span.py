@@ -35,6 +35,8 @@ class Block(nn.Module):
 
 
 class Span(nn.Module):
+    mean: Tensor
+
     def __init__(self, channels: int, scale: int) -> None:
         super().__init__()
         self.scale = scale

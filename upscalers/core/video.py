@@ -153,7 +153,7 @@ def frames_sha256(path: Path, fmt: ClipFormat) -> str:
     with closing(read_frames(path, fmt)) as frames:
         for planes in frames:
             for plane in planes:
-                digest.update(plane)
+                digest.update(plane.data)
     return digest.hexdigest()
 
 
@@ -189,7 +189,7 @@ class ClipWriter:
         for plane, shape in zip(planes, self.fmt.plane_shapes, strict=True):
             if plane.shape != shape or plane.dtype != self.fmt.dtype:
                 raise ValueError(f"a plane is {plane.dtype} {plane.shape}, not {shape}")
-            data = memoryview(np.ascontiguousarray(plane)).cast("B")
+            data = np.ascontiguousarray(plane).data.cast("B")
             self._digest.update(data)
             self._process.write(data)
         self._written += 1
