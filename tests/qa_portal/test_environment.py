@@ -6,6 +6,11 @@ from django.core.exceptions import ImproperlyConfigured
 from qa_portal import environment
 
 
+@pytest.fixture(autouse=True)
+def known(monkeypatch):
+    monkeypatch.setattr(environment, "KNOWN", {})
+
+
 def test_an_empty_variable_counts_as_not_set(monkeypatch):
     monkeypatch.setenv("MIDGREY_X", " ")
     assert environment.integer("MIDGREY_X", 7) == 7
