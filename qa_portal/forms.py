@@ -61,5 +61,7 @@ class AddPersonForm(forms.Form):
 class PersonForm(forms.Form):
     role = forms.ChoiceField(choices=ROLE_CHOICES)
     is_active = forms.BooleanField(
-        label="May log in", required=False, help_text="Accounts are kept, so that records stay true."
+        label="May log in",
+        required=False,
+        help_text="Accounts are kept, so that records stay true.",
     )

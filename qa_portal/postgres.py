@@ -258,9 +258,7 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + START_TIMEOUT
         while True:
             try:
-                psycopg.connect(
-                    **self.connection_parameters("postgres"), connect_timeout=5
-                ).close()
+                psycopg.connect(**self.connection_parameters("postgres"), connect_timeout=5).close()
                 return
             except psycopg.OperationalError:
                 if not alive():

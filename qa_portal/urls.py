@@ -1,7 +1,5 @@
 """Addresses of the whole application."""
 
-from importlib.util import find_spec
-
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -20,7 +18,6 @@ urlpatterns = [
     path("people/<int:pk>/password/", views.reset_password, name="reset_password"),
     path("healthz", views.healthz, name="healthz"),
     path("", include("upscalers.urls")),
+    path("", include("sessions_app.urls")),
+    path("", include("scoring.urls")),
 ]
-for module in ("sessions_app.urls", "scoring.urls"):
-    if find_spec(module):
-        urlpatterns.append(path("", include(module)))

@@ -23,9 +23,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [
-                    models.Index(
-                        fields=["address", "username"], name="failed_login_address_name"
-                    )
+                    models.Index(fields=["address", "username"], name="failed_login_address_name")
                 ],
             },
         ),

@@ -8,6 +8,8 @@ from typing import Any
 from qa_portal import demo
 from qa_portal.management.commands import serve
 from qa_portal.supervisor import Child
+from sessions_app.services.planning import StudyError
+from upscalers.core.errors import ClipError
 
 
 class Command(serve.Command):
@@ -21,7 +23,10 @@ class Command(serve.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["material_only"]:
-            demo.make_demo_material()
+            try:
+                demo.make_demo_material()
+            except (ClipError, StudyError) as error:
+                demo.log.error("%s", error)  # trying again would not help
         else:
             super().handle(*args, **options)
 
