@@ -1,0 +1,202 @@
+"""Pages of results, for the members of a study."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from typing import Any
+
+from django.db.models import Count, Q
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from scoring import figures
+from scoring.export import FORMATS, write_zip
+from scoring.metrics import all_metrics
+from scoring.results import ALL_VIEWERS, SELECTIONS, Answer, Results
+from scoring.rules import RULES
+from scoring.stats.correlation import Correlation
+from scoring.stats.mos import MosTable
+from scoring.stats.screening import Rule, Verdict, number_beside
+from sessions_app.access import studies_for, study_for
+from sessions_app.models import SessionState, Study
+from upscalers import audit
+from upscalers.access import member_required
+from upscalers.templatetags.method import method_name
+
+VERDICT_BADGES = {
+    Verdict.ACCEPTED: "ok",
+    Verdict.REJECTED: "bad",
+    Verdict.FAILED_BUT_KEPT: "warn",
+    Verdict.NOT_ASSESSED: "muted",
+}
+
+
+@member_required
+@require_GET
+def results_list(request: HttpRequest) -> HttpResponse:
+    over = Q(sessions__state__in=(SessionState.FINISHED, SessionState.ABORTED))
+    studies = studies_for(request.user).annotate(
+        session_count=Count("sessions", distinct=True),
+        over_count=Count("sessions", filter=over, distinct=True),
+        vote_count=Count("sessions__cells__showings__votes", distinct=True),
+        viewer_count=Count("sessions__cells__showings__votes__seat__viewer", distinct=True),
+    )
+    return render(request, "scoring/results_list.html", {"studies": studies})
+
+
+@member_required
+@require_GET
+def results(request: HttpRequest, slug: str) -> HttpResponse:
+    study = study_for(request.user, slug)
+    found = Results(study)
+    if not found.viewers:
+        return render(request, "scoring/no_votes.html", _next_step(study, found))
+    selection = request.GET.get("viewers", "")
+    if selection not in SELECTIONS:
+        selection = Rule.SINGLE_PASS.value
+    return render(request, "scoring/results.html", _page(found, selection))
+
+
+@member_required
+@require_GET
+def export(request: HttpRequest, slug: str) -> HttpResponseBase:
+    study = study_for(request.user, slug)
+    file_format = request.GET.get("format", "csv")
+    if file_format not in FORMATS:
+        return HttpResponseBadRequest(f"format is {' or '.join(FORMATS)}, not {file_format!r}")
+    file = tempfile.TemporaryFile()  # noqa: SIM115  (the response closes it)
+    write_zip(Results(study), file_format, file)
+    file.seek(0)
+    audit.record(request.user, "export results", study, format=file_format)
+    name = f"midgrey-{study.slug}-{file_format}.zip"
+    return FileResponse(file, as_attachment=True, filename=name, content_type="application/zip")
+
+
+def _next_step(study: Study, found: Results) -> dict[str, Any]:
+    sessions = list(study.sessions.all())
+    return {
+        "study": study,
+        "planned": bool(sessions),
+        "next_session": next((one for one in sessions if not one.is_over), None),
+        "votes": len(found.ratings),
+        "reasons": found.ratings["not_counted_because"].value_counts().to_dict().items(),
+    }
+
+
+def _page(found: Results, selection: str) -> dict[str, Any]:
+    # Beside "all viewers" the published rule is shown, so that both always stand side by side.
+    rule = Rule.SINGLE_PASS.value if selection == ALL_VIEWERS else selection
+    answer, name = found.answers[selection], figures.condition_name(found.stimuli, method_name)
+    return {
+        "study": found.study,
+        "rules": RULES,
+        "selection": selection,
+        "selections": [(key, label, RULES[key]) for key, label in SELECTIONS.items()],
+        "label": SELECTIONS[selection],
+        "rule_label": SELECTIONS[rule],
+        "rule": rule,
+        "answer": answer,
+        "panel": len(found.viewers),
+        "least": found.study.protocol.fewest_viewers,
+        "counted": len(found.counted),
+        "votes": len(found.ratings),
+        "warnings": found.warnings(selection),
+        "mos_rows": _mos_rows(found, rule, name),
+        "method_rows": _method_rows(found, rule, name),
+        "screening": found.screenings[rule],
+        "screening_rows": _screening_rows(found, rule),
+        "metrics": _metrics(found, answer, name),
+        "figure_sources": figures.mos_by_source(found, answer, name),
+        "figure_methods": figures.mos_by_method(found, answer, name),
+    }
+
+
+def _mos_rows(found: Results, rule: str, name: Any) -> list[dict[str, Any]]:
+    everybody, screened = found.answers[ALL_VIEWERS].mos, found.answers[rule].mos
+    return [
+        {
+            "source": stimulus.source,
+            "pvs": stimulus.pvs,
+            "method": name(stimulus.condition),
+            "all": _estimate(everybody, j),
+            "screened": _estimate(screened, j),
+        }
+        for j, stimulus in enumerate(found.stimuli)
+    ]
+
+
+def _method_rows(found: Results, rule: str, name: Any) -> list[dict[str, Any]]:
+    everybody, screened = found.answers[ALL_VIEWERS], found.answers[rule]
+    return [
+        {
+            "method": name(condition),
+            "all": _estimate(everybody.by_condition, j),
+            "screened": _estimate(screened.by_condition, j),
+        }
+        for j, condition in enumerate(found.conditions)
+    ]
+
+
+def _estimate(table: MosTable, j: int) -> dict[str, Any]:
+    """One MOS for the page; coordinates of its bar in hundredths of the scale."""
+    mos, ci = _known(table.mos[j]), _known(table.ci_t[j])
+    shown = {"votes": int(table.votes[j]), "mos": mos, "ci": ci, "sd": _known(table.sd[j])}
+    if mos is not None:
+        low, high = mos - (ci or 0), mos + (ci or 0)
+        shown |= {
+            "at": f"{mos * 10:.2f}",
+            "low": f"{max(low, 0) * 10:.2f}",
+            "high": f"{min(high, 10) * 10:.2f}",
+        }
+    return shown
+
+
+def _screening_rows(found: Results, rule: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "code": code,
+            "found": viewer,
+            "statistic": ""
+            if math.isnan(viewer.statistic)
+            else number_beside(viewer.statistic, viewer.threshold),
+            "badge": VERDICT_BADGES[viewer.verdict],
+        }
+        for code, viewer in zip(found.viewers, found.screenings[rule].viewers, strict=True)
+    ]
+
+
+def _metrics(found: Results, answer: Answer, name: Any) -> list[dict[str, Any]]:
+    known = all_metrics()
+    shown = []
+    for slug, correlation in answer.correlations.items():
+        title = known[slug].name if slug in known else slug
+        unit = known[slug].unit if slug in known else ""
+        axis = f"{title} ({unit})" if unit else title
+        shown.append(
+            {
+                "slug": slug,
+                "name": title,
+                "description": known[slug].description if slug in known else "",
+                "correlation": correlation,
+                "left_out": _left_out(correlation),
+                "figure": figures.mos_against_metric(found, answer, slug, axis, name),
+                "figure_id": f"figure-{slug}",
+            }
+        )
+    return shown
+
+
+def _left_out(correlation: Correlation) -> str:
+    parts = []
+    if correlation.infinite:
+        parts.append(f"{correlation.infinite} infinite")
+    if correlation.missing:
+        parts.append(f"{correlation.missing} missing")
+    return ", ".join(parts)
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
