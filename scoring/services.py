@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
@@ -52,3 +53,9 @@ def measure_pvs(job: Job, progress: Progress) -> None:
                 },
             )
         MetricRun.objects.filter(pk=run.pk).update(finished_at=timezone.now())
+
+
+def quality_hints(pvss: Iterable[PVS]) -> dict[int, float]:
+    """Mean VMAF where it is known: enough for the planner to tell best from worst."""
+    found = Measurement.objects.filter(pvs__in=list(pvss), metric="vmaf", mean__isnull=False)
+    return dict(found.values_list("pvs_id", "mean"))

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from django.contrib.auth.models import User
+
+from tests.factories import make_user
+from upscalers import jobs
+from upscalers.core.video import FFMPEG
+from upscalers.models import Job, JobState
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +33,52 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         if settings.EMBEDDED_POSTGRES:
             settings.EMBEDDED_POSTGRES.leave()
         shutil.rmtree(settings.DATA_DIR, ignore_errors=True)
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    """A coordinator who owns what the test is about."""
+    return make_user("olga", "coordinator")
+
+
+@pytest.fixture
+def colleague(db: None) -> User:
+    """An analyst who may be made a member."""
+    return make_user("carl", "analyst")
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    """A coordinator of another study."""
+    return make_user("sven", "coordinator")
+
+
+@pytest.fixture(scope="session")
+def make_video(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Real video files of any content ffmpeg can draw, losslessly."""
+    folder = tmp_path_factory.mktemp("video")
+
+    def make(name: str = "clip.mkv", picture: str = "testsrc2", *more: str) -> Path:
+        path = folder / name
+        if not path.exists():
+            source = f"{picture}=size=64x48:rate=25"
+            options = ["-f", "lavfi", "-i", source, "-frames:v", "10"]
+            options += ["-pix_fmt", "yuv420p", "-c:v", "ffv1", *more]
+            subprocess.run([FFMPEG, "-v", "error", *options, str(path)], check=True)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def run_jobs(db: None) -> Callable[[], None]:
+    """Does the work of the queue here and now, in order, until nothing waits."""
+
+    def run() -> None:
+        while job := Job.objects.filter(state=JobState.WAITING).exclude(queue_id=None).first():
+            jobs.run_job(WORKER, job.pk)
+
+    return run
+
+
+WORKER = SimpleNamespace(worker_name="test-worker", should_abort=lambda: False)

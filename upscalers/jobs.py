@@ -105,7 +105,6 @@ def claim(job_id: int, worker: str) -> Job | None:
 
 
 def run_job(context: JobContext, job_id: int) -> None:
-    close_old_connections()
     job = claim(job_id, context.worker_name or "worker")
     if job is None:
         finish(Job.objects.filter(pk=job_id, cancel_requested=True).first(), JobState.CANCELLED)

@@ -1,11 +1,18 @@
 """What the queue can run; found by Procrastinate in every process, so it loads nothing heavy."""
 
+from django.db import close_old_connections
 from procrastinate.contrib.django import app
+from procrastinate.job_context import JobContext
 
 from upscalers import jobs
 from upscalers.models import JobKind
 
-app.task(name="midgrey.run_job", queue="cpu", pass_context=True)(jobs.run_job)
+
+@app.task(name="midgrey.run_job", queue="cpu", pass_context=True)
+def run_job(context: JobContext, job_id: int) -> None:
+    close_old_connections()  # the database may have been restarted since the last job
+    jobs.run_job(context, job_id)
+
 
 jobs.register(JobKind.INGEST, "upscalers.services.ingest_upload")
 jobs.register(JobKind.DEGRADE, "upscalers.services.make_low_resolution")
