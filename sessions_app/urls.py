@@ -1,6 +1,6 @@
 from django.urls import path
 
-from sessions_app.views import studies
+from sessions_app.views import running, studies
 
 app_name = "sessions"
 
@@ -14,4 +14,11 @@ urlpatterns = [
     path("studies/<slug:slug>/plan/", studies.make_plan, name="plan-study"),
     path("studies/<slug:slug>/remove/", studies.remove_study, name="remove-study"),
     path("sessions/", studies.sessions, name="sessions"),
+    path("sessions/<int:pk>/console/", running.console, name="console"),
+    path("sessions/<int:pk>/seats/<int:seat_pk>/qr.svg", running.seat_qr, name="seat-qr"),
+    path("show/<str:token>/", running.display, name="display"),
+    path("show/<str:token>/clips/", running.display_clips, name="display-clips"),
+    path("show/<str:token>/clips/<str:name>/", running.display_clip, name="display-clip"),
+    path("seat/<str:token>/", running.seat, name="seat"),
+    path("join/", running.join, name="join"),
 ]

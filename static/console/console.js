@@ -1,0 +1,290 @@
+// The coordinator's console: shows the server's snapshot and sends wishes. It keeps no state of
+// its own, so that any number of consoles agree.
+
+import { LiveSocket } from "../live/socket.js";
+
+/** @param {string} id */
+const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+const PHASE_NAMES = {
+  grey: "grey", reference: "reference", "announce-a": "“A”", a: "box A", "announce-b": "“B”",
+  b: "box B", vote: "vote",
+};
+
+const STATE_BADGES = {
+  planned: "muted", ready: "ok", running: "live", paused: "warn", finished: "ok", aborted: "muted",
+};
+
+/** @param {number} seconds */
+export function clockTime(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** @param {string} tag @param {string} className @param {...(Node|string)} children */
+function element(tag, className, ...children) {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.append(...children);
+  return made;
+}
+
+class Console {
+  /** @param {DOMStringMap} data */
+  constructor(data) {
+    /** @type {any} */
+    this.state = null;
+    this.received = 0;
+    this.wish = 0;
+    /** @type {number|null} */
+    this.seat = null; // the one a dialog is about
+    this.socket = new LiveSocket(String(data.socket), {
+      onstate: (state) => this.follow(state),
+      onlink: (online) => { byId("link").hidden = online; },
+      onrefused: ({ reason }) => this.notice(reason),
+      onerror: (reason) => this.notice(reason),
+      onack: () => this.notice(""),
+    });
+    document.addEventListener("click", (event) => this.clicked(event));
+    byId("add-seat").addEventListener("submit", (event) => this.addSeat(event));
+    byId("overrule").addEventListener("submit", (event) => this.overrule(event));
+    setInterval(() => this.tick(), 200);
+  }
+
+  /** @param {{type: string, [key: string]: any}} wish */
+  send(wish) {
+    this.notice("");
+    if (!this.socket.online || !this.socket.say({ ...wish, n: ++this.wish })) {
+      this.notice("There is no connection to the server: nothing was done. Try again shortly.");
+    }
+  }
+
+  /** @param {string} text */
+  notice(text) {
+    byId("notice").hidden = !text;
+    byId("notice").firstElementChild.textContent = text;
+  }
+
+  /** @param {MouseEvent} event */
+  clicked(event) {
+    const button = /** @type {HTMLElement} */ (event.target).closest("button");
+    if (!button) return;
+    const { act, dialog, seat, show } = button.dataset;
+    if (dialog) /** @type {HTMLDialogElement} */ (byId(dialog)).showModal();
+    if (show) this.openSeatDialog(show, Number(seat));
+    if ("closeDialog" in button.dataset) button.closest("dialog")?.close();
+    if (!act) return;
+    if (act === "repeat") this.send({ type: act, cell: this.state.latest_cell });
+    else if (act === "revoke-seat") this.send({ type: act, seat: this.seat });
+    else this.send({ type: act });
+    button.closest("dialog")?.close();
+  }
+
+  /** @param {SubmitEvent} event */
+  addSeat(event) {
+    event.preventDefault();
+    const input = /** @type {HTMLInputElement} */ (byId("viewer"));
+    this.send({ type: "add-seat", viewer: input.value });
+    input.value = "";
+    input.focus();
+  }
+
+  /** @param {SubmitEvent} event */
+  overrule(event) {
+    event.preventDefault();
+    const input = /** @type {HTMLInputElement} */ (byId("reason"));
+    this.send({ type: "overrule", reason: input.value });
+    /** @type {HTMLDialogElement} */ (byId("overrule-dialog")).close();
+  }
+
+  /** @param {string} show @param {number} pk */
+  openSeatDialog(show, pk) {
+    const seat = this.state.seats.find((/** @type {any} */ one) => one.id === pk);
+    this.seat = pk;
+    if (show === "revoke-dialog") byId("revoke-name").textContent = seat.viewer;
+    else {
+      const link = /** @type {HTMLAnchorElement} */ (byId("qr-link"));
+      byId("qr-title").textContent = `Seat of ${seat.viewer}`;
+      byId("qr-code").textContent = seat.code;
+      /** @type {HTMLImageElement} */ (byId("qr-image")).src = seat.qr;
+      link.href = seat.url;
+      link.textContent = link.href;
+    }
+    /** @type {HTMLDialogElement} */ (byId(show)).showModal();
+  }
+
+  // ---- the snapshot
+
+  /** @param {any} state */
+  follow(state) {
+    this.state = state;
+    this.received = performance.now();
+    byId("state").textContent = state.state_label;
+    byId("state").className = "badge badge--" +
+      STATE_BADGES[/** @type {keyof typeof STATE_BADGES} */ (state.state)];
+    this.offer();
+    this.renderCells();
+    this.renderDisplay();
+    this.renderSeats();
+    this.tick();
+  }
+
+  /** Only what can be done now. */
+  offer() {
+    const { state, display, latest_cell: latest, cells } = this.state;
+    const live = state === "running" || state === "paused";
+    const over = state === "finished" || state === "aborted";
+    const last = cells.find((/** @type {any} */ cell) => cell.id === latest);
+    const offered = {
+      start: state === "planned" || state === "ready", pause: state === "running",
+      resume: state === "paused", repeat: live && last, end: !over,
+      overrule: !over && display.failed.length && display.loaded,
+    };
+    for (const button of document.querySelectorAll("#console > * [data-act], [data-needs]")) {
+      if (!(button instanceof HTMLButtonElement) || button.closest("dialog")) continue;
+      const wish = /** @type {keyof typeof offered} */ (button.dataset.act ?? button.dataset.needs);
+      if (wish in offered) button.hidden = !offered[wish];
+      if (wish === "start") button.disabled = !display.ready || !display.online;
+    }
+    if (last) byId("repeat-name").textContent = `cell ${last.number}`;
+  }
+
+  /** What moves by itself between two snapshots. */
+  tick() {
+    if (!this.state) return;
+    const { showing, seconds_left: left, state, cells, seats, display } = this.state;
+    const passed = showing ? (performance.now() - this.received) / 1000 : 0;
+    byId("left").textContent = clockTime(left - passed);
+    const shown = cells.filter((/** @type {any} */ cell) => cell.state === "shown").length;
+    byId("shown").textContent = `${shown} of ${cells.length}`;
+    const seated = seats.filter((/** @type {any} */ seat) => !seat.revoked);
+    const given = seated.reduce((/** @type {number} */ sum, /** @type {any} */ seat) =>
+      sum + seat.slots.length, 0);
+    byId("votes").textContent = seated.length ? `${given} of ${2 * seated.length}` : "–";
+    const bar = /** @type {HTMLProgressElement} */ (byId("phase-bar"));
+    bar.hidden = !showing?.phase;
+    byId("now").textContent = this.nowLine(showing, state, display, bar);
+  }
+
+  /** @param {any} showing @param {string} state @param {any} display
+   * @param {HTMLProgressElement} bar */
+  nowLine(showing, state, display, bar) {
+    if (state === "finished") return "All cells have been shown.";
+    if (state === "aborted") return "The session was ended.";
+    if (!showing) {
+      if (state === "paused") return "Paused. Resume when everybody is ready.";
+      if (state === "running") {
+        return display.online ? "Waiting for the display to be ready."
+          : "The display is not connected: open it again, the session goes on from here.";
+      }
+      return display.ready ? "Everything is ready to start." : "Open the display to begin.";
+    }
+    const cell = `Cell ${showing.number} of ${this.state.cells.length}`;
+    const phase = showing.phases.find((/** @type {any} */ one) => one.name === showing.phase);
+    if (!phase) return `${cell}: about to begin.`;
+    const elapsed = (this.socket.clock.now() - showing.phase_started_at) / 1000;
+    bar.max = phase.seconds;
+    bar.value = Math.min(phase.seconds, elapsed);
+    const name = PHASE_NAMES[/** @type {keyof typeof PHASE_NAMES} */ (phase.name)] ?? phase.name;
+    const pausing = state === "paused" ? " Pauses after this cell." : "";
+    return `${cell}: ${name}, ${Math.max(0, phase.seconds - elapsed).toFixed(1)} s.${pausing}`;
+  }
+
+  renderCells() {
+    const { cells, showing } = this.state;
+    byId("timeline").replaceChildren(...cells.map((/** @type {any} */ cell) => {
+      const classes = [];
+      if (cell.kind === "stabilisation") classes.push("is-stabilisation");
+      if (cell.state === "shown") classes.push(cell.valid ? "is-shown" : "is-invalid");
+      if (showing?.cell === cell.id) classes.push("is-current");
+      const item = element("span", classes.join(" "), String(cell.number));
+      item.setAttribute("role", "listitem");
+      item.title = [cell.kind, cell.verdict].filter(Boolean).join(": ");
+      return item;
+    }));
+    const begun = cells.filter((/** @type {any} */ cell) => cell.showings);
+    byId("no-cells").hidden = begun.length > 0;
+    byId("cells-table").hidden = !begun.length;
+    byId("cells").replaceChildren(...begun.reverse().map((/** @type {any} */ cell) => {
+      const row = element("tr", "");
+      const kind = cell.repeats ? `${cell.kind}, repeats ${cell.repeats}` : cell.kind;
+      row.append(element("td", "num", String(cell.number)), element("td", "", kind),
+        element("td", "", this.verdict(cell)));
+      return row;
+    }));
+  }
+
+  /** @param {any} cell */
+  verdict(cell) {
+    const again = cell.showings > 1 ? ` (attempt ${cell.showings})` : "";
+    if (cell.state === "playing" && cell.valid === null) {
+      return element("span", "badge badge--live", `on now${again}`);
+    }
+    if (cell.state === "interrupted") {
+      return element("span", "", element("span", "badge badge--warn", "interrupted"),
+        ` ${cell.verdict}`);
+    }
+    return element("span", "", element("span", `badge badge--${cell.valid ? "ok" : "bad"}`,
+      cell.valid ? "counts" : "does not count"), ` ${cell.verdict}${again}`);
+  }
+
+  renderDisplay() {
+    const { display } = this.state;
+    const [kind, text] = !display.online ? ["bad", "not connected"]
+      : display.ready ? ["ok", "ready"] : display.loaded ? ["warn", "not ready"] : ["live", "loading"];
+    byId("display-state").className = `badge badge--${kind}`;
+    byId("display-state").textContent = text;
+    byId("display-progress").textContent = display.online ? display.progress
+      : "Open the display on the screen that the viewers watch.";
+    byId("checks").replaceChildren(...display.checks.map((/** @type {any} */ check) => {
+      const verdict = check.ok ? "pass" : display.overruled.includes(check.id) ? "accepted" : "fail";
+      const item = element("li", `is-${verdict}`, element("strong", "", check.label),
+        element("span", "muted", check.value), element("span", "verdict", verdict));
+      if (!check.ok) item.append(element("span", "advice", check.advice));
+      return item;
+    }));
+    byId("overruled").hidden = !display.reason;
+    byId("overruled").textContent = `Failed checks accepted: ${display.reason}`;
+    byId("failed").replaceChildren(...display.checks
+      .filter((/** @type {any} */ check) => display.failed.includes(check.id))
+      .map((/** @type {any} */ check) => element("li", "", `${check.label}: ${check.value}`)));
+  }
+
+  renderSeats() {
+    const { seats } = this.state;
+    byId("no-seats").hidden = seats.length > 0;
+    byId("seats").replaceChildren(...seats.map((/** @type {any} */ seat) => this.seatItem(seat)));
+  }
+
+  /** @param {any} seat */
+  seatItem(seat) {
+    const [kind, text] = seat.revoked ? ["muted", "closed"] : seat.online ? ["ok", "connected"]
+      : ["warn", "not connected"];
+    const ticks = ["A", "B"].map((slot) => {
+      const given = seat.slots.includes(slot);
+      const tick = element("span", given ? "tick is-given" : "tick", `${slot} ${given ? "✓" : "–"}`);
+      tick.setAttribute("aria-label", `${slot}: ${given ? "voted" : "no vote yet"}`);
+      return tick;
+    });
+    const item = element("li", "", element("strong", "", seat.viewer),
+      element("span", `badge badge--${kind}`, text), element("span", "ticks", ...ticks),
+      element("span", "muted small", `${seat.votes} votes in all`));
+    if (!seat.revoked) {
+      item.append(element("span", "actions", this.seatButton("QR code", "qr-dialog", seat),
+        this.seatButton("Close seat", "revoke-dialog", seat)));
+    }
+    return item;
+  }
+
+  /** @param {string} text @param {string} dialog @param {any} seat */
+  seatButton(text, dialog, seat) {
+    const button = element("button", "button button--small", text);
+    button.setAttribute("type", "button");
+    button.setAttribute("aria-label", `${text} of ${seat.viewer}`);
+    Object.assign(button.dataset, { show: dialog, seat: String(seat.id) });
+    return button;
+  }
+}
+
+const page = document.getElementById("console");
+if (page) new Console(page.dataset);

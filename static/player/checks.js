@@ -1,0 +1,170 @@
+// What a display must be able to do before a session is shown on it, each thing measured.
+// Decides nothing about a session: it reports, and the server and the coordinator decide.
+
+import { measureRefresh, refreshesPerFrame } from "./clock.js";
+
+/**
+ * @typedef {{id: string, label: string, value: string, ok: boolean, advice: string}} Check
+ * @typedef {import("./frames.js").Clip} Clip
+ */
+
+const BROWSERS = "Use Chrome or Edge 94 or newer on a computer, opened over https or on localhost.";
+
+/** What no coordinator can overrule: without it nothing can be shown. @returns {string} */
+export function whyImpossible() {
+  if (!window.isSecureContext) {
+    return "This page must come over https (or from localhost): browsers give no exact video " +
+      "decoding to any other.";
+  }
+  if (!("VideoDecoder" in window)) return `This browser has no WebCodecs. ${BROWSERS}`;
+  if (!document.createElement("canvas").getContext("webgl2")) {
+    return `This browser has no WebGL 2. ${BROWSERS} Graphics acceleration must be on.`;
+  }
+  if (!navigator.storage?.getDirectory) return `This browser has no file storage. ${BROWSERS}`;
+  return "";
+}
+
+/** @param {Clip[]} clips @param {HTMLCanvasElement} canvas @param {number} fps slowest proof */
+export async function runChecks(clips, canvas, fps) {
+  return [
+    fullScreen(),
+    visible(),
+    fits(clips),
+    await oneToOne(canvas),
+    await refresh(clips),
+    await codec(clips),
+    speed(clips, fps),
+    await wakeLock(),
+  ];
+}
+
+/** @returns {Check} */
+function fullScreen() {
+  const [width, height] = devicePixels();
+  const whole = width === screenPixels()[0] && height === screenPixels()[1];
+  return {
+    id: "fullscreen", label: "Full screen", ok: whole,
+    value: `${width} × ${height} of ${screenPixels().join(" × ")} pixels`,
+    advice: "Press “Full screen” or F11 on the display, and set the browser's zoom to 100 %.",
+  };
+}
+
+/** @returns {[number, number]} */
+function devicePixels() {
+  return [Math.round(innerWidth * devicePixelRatio), Math.round(innerHeight * devicePixelRatio)];
+}
+
+/** @returns {[number, number]} */
+function screenPixels() {
+  return [
+    Math.round(screen.width * devicePixelRatio), Math.round(screen.height * devicePixelRatio),
+  ];
+}
+
+/** @returns {Check} */
+function visible() {
+  return {
+    id: "visible", label: "Page visible", ok: document.visibilityState === "visible",
+    value: document.visibilityState,
+    advice: "Bring this window to the front and leave nothing over it.",
+  };
+}
+
+/** @param {Clip[]} clips @returns {Check} */
+function fits(clips) {
+  const [width, height] = devicePixels();
+  const widest = Math.max(...clips.map(({ manifest }) => manifest.width));
+  const highest = Math.max(...clips.map(({ manifest }) => manifest.height));
+  return {
+    id: "fits", label: "Clips fit the screen", ok: widest <= width && highest <= height,
+    value: `clips ${widest} × ${highest}, window ${width} × ${height}`,
+    advice: "Show the session full screen on a display with at least the clips' resolution.",
+  };
+}
+
+/** One pixel of a clip on one pixel of the screen, as the browser itself lays the canvas out.
+ * @param {HTMLCanvasElement} canvas @returns {Promise<Check>} */
+async function oneToOne(canvas) {
+  const box = await deviceBox(canvas);
+  const same = box !== null && box[0] === canvas.width && box[1] === canvas.height;
+  return {
+    id: "pixels", label: "One pixel on one pixel", ok: same,
+    value: box === null ? "cannot be measured"
+      : `${canvas.width} × ${canvas.height} shown on ${box.join(" × ")}`,
+    advice: "Set the browser's zoom to 100 % and the system's display scaling to a whole number.",
+  };
+}
+
+/** @param {Element} element @returns {Promise<[number, number]|null>} */
+function deviceBox(element) {
+  return new Promise((resolve) => {
+    const observer = new ResizeObserver(([entry]) => {
+      observer.disconnect();
+      const size = entry.devicePixelContentBoxSize?.[0];
+      resolve(size ? [size.inlineSize, size.blockSize] : null);
+    });
+    observer.observe(element, { box: "device-pixel-content-box" });
+    setTimeout(() => resolve(null), 1000);
+  });
+}
+
+/** @param {Clip[]} clips @returns {Promise<Check & {hz: number}>} */
+async function refresh(clips) {
+  const hz = await measureRefresh();
+  const rates = [...new Map(clips.map(({ manifest: { rate } }) => [rate.join("/"), rate])).values()];
+  const whole = rates.every((rate) => refreshesPerFrame(hz, rate).whole);
+  const frames = rates.map(([num, den]) => +(num / den).toFixed(3)).join(", ");
+  return {
+    id: "refresh", label: "Refresh rate", ok: whole, hz,
+    value: `${hz.toFixed(2)} Hz for clips of ${frames} fps`,
+    advice: "Set the display to a whole multiple of the clips' frame rate (50 Hz for 25 fps) in " +
+      "the system's settings.",
+  };
+}
+
+/** @param {Clip[]} clips @returns {Promise<Check>} */
+async function codec(clips) {
+  const configs = new Map(clips.map(({ manifest: m }) => [
+    `${m.codec} ${m.width}×${m.height}`,
+    { codec: m.codec, codedWidth: m.width, codedHeight: m.height },
+  ]));
+  let supported = true;
+  for (const config of configs.values()) {
+    const answer = await VideoDecoder.isConfigSupported(config).catch(() => null);
+    supported &&= answer?.supported ?? false;
+  }
+  return {
+    id: "codec", label: "Decoder", ok: supported, value: [...configs.keys()].join(", ").slice(0, 200),
+    advice: "Lossless H.264 is needed: use Chrome or Edge.",
+  };
+}
+
+const HEADROOM = 1.5;
+
+/** @param {Clip[]} clips @param {number} fps @returns {Check} */
+function speed(clips, fps) {
+  const needed = HEADROOM * Math.max(...clips.map(({ manifest: { rate } }) => rate[0] / rate[1]));
+  return {
+    id: "speed", label: "Decoding speed", ok: fps >= needed,
+    value: `${fps.toFixed(0)} frames/s, ${needed.toFixed(0)} needed`,
+    advice: "Close other programs, reload this page, or use a faster computer.",
+  };
+}
+
+/** @type {any} */
+let lock = null;
+
+/** @returns {Promise<Check>} */
+async function wakeLock() {
+  let value = "held";
+  if (!("wakeLock" in navigator)) value = "not offered by this browser";
+  else if (!lock || lock.released) {
+    lock = await navigator.wakeLock.request("screen").catch(() => null);
+    if (!lock) value = "refused by the system";
+  }
+  // Best effort: a screen that sleeps is seen by the evidence.
+  return {
+    id: "awake", label: "Screen kept awake", ok: true, value,
+    advice: "Switch the screen saver and power saving off.",
+  };
+}

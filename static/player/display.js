@@ -1,0 +1,388 @@
+// The display page: prepares itself, then shows what the server asks for, and reports.
+// It decides nothing. While a cell is on, a lost connection changes nothing on the screen.
+
+import { LiveSocket, Outbox } from "../live/socket.js";
+import { runChecks, whyImpossible } from "./checks.js";
+import { FrameQueue } from "./frames.js";
+import { Painter } from "./painter.js";
+import { preloadClips } from "./preload.js";
+import { showCell } from "./show.js";
+
+/**
+ * @typedef {import("./clock.js").Phase} Phase
+ * @typedef {import("./frames.js").Clip} Clip
+ * @typedef {import("./evidence.js").Evidence} Evidence
+ * @typedef {{id: string, phases: Phase[]}} Order
+ */
+
+const RETRY_CLIPS = 3000;
+const REPORT_EVERY = 1000;
+
+/** @param {string} id */
+const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+class Display {
+  /** @param {DOMStringMap} data */
+  constructor(data) {
+    this.clipsUrl = String(data.clips);
+    this.canvas = /** @type {HTMLCanvasElement} */ (byId("picture"));
+    this.painter = new Painter(this.canvas);
+    /** @type {Map<string, Clip>} */
+    this.clips = new Map();
+    /** @type {FrameQueue|null} */
+    this.frames = null;
+    this.preparing = false;
+    this.loaded = false;
+    this.progress = "";
+    this.speed = 0;
+    this.hz = 0;
+    this.checking = false;
+    this.ahead = ""; // the clips that are decoded ahead for a cell to come
+    this.reported = -Infinity;
+    /** @type {import("./checks.js").Check[]} */
+    this.checks = [];
+    /** @type {any} */
+    this.state = null;
+    /** @type {{order: Order, abort: AbortController}|null} */
+    this.playing = null;
+    this.takeOver = false;
+    this.outbox = new Outbox(String(data.token).slice(0, 12), sessionStorage);
+    /** Cells that this page has shown, whether or not the server has heard of it yet. */
+    this.shown = new Set(this.outbox.kept.map(({ message }) => message.showing));
+    this.finishInterrupted();
+    this.socket = new LiveSocket(String(data.socket), {
+      outbox: this.outbox,
+      hello: () => this.hello(),
+      onstate: (state) => this.follow(state),
+      onrefused: (refusal) => this.refused(refusal),
+      onlink: (online) => this.linkChanged(online),
+      onanswer: ({ message }, error) => {
+        if (error) console.warn(`${message.type} was refused: ${error}`);
+      },
+      onerror: (reason) => console.warn(reason),
+    });
+    this.listen();
+  }
+
+  /** Reloaded in a vote phase before the evidence was delivered: the cell was shown all the same. */
+  finishInterrupted() {
+    const kept = this.outbox.kept.map(({ message }) => message);
+    const told = kept.find(({ type }) => type === "evidence");
+    if (told && !kept.some((m) => m.type === "ended" && m.showing === told.showing)) {
+      this.outbox.add({ type: "ended", showing: told.showing, at: Date.now() });
+    }
+  }
+
+  hello() {
+    const display = (sessionStorage["midgrey-display"] ??= crypto.randomUUID());
+    const undelivered = this.outbox.kept.at(-1)?.message.showing ?? null;
+    const showing = this.playing?.order.id ?? undelivered;
+    return { type: "hello", display, showing, take_over: this.takeOver };
+  }
+
+  listen() {
+    byId("fullscreen").addEventListener("click", () => this.goFullScreen());
+    byId("recheck").addEventListener("click", () => this.check());
+    byId("takeover").addEventListener("click", () => {
+      this.takeOver = true;
+      byId("refusal").hidden = true;
+      this.socket.reopen();
+    });
+    let timer = 0;
+    const later = () => {
+      this.place();
+      clearTimeout(timer);
+      timer = window.setTimeout(() => this.check(), 400);
+    };
+    window.addEventListener("resize", later);
+    document.addEventListener("fullscreenchange", later);
+    document.addEventListener("visibilitychange", later);
+  }
+
+  async goFullScreen() {
+    try {
+      if (document.fullscreenElement) await document.exitFullscreen();
+      else await document.documentElement.requestFullscreen({ navigationUI: "hide" });
+    } catch {
+      this.tell("The browser refused full screen: press F11 instead.");
+    }
+  }
+
+  // ---- preparing
+
+  async prepare() {
+    if (this.preparing || this.loaded) return;
+    this.preparing = true;
+    try {
+      const { session, clips } = await this.clipList();
+      this.clips = new Map(clips.map((clip) => [clip.id, clip]));
+      this.speed = await preloadClips(session, clips, (progress) => this.showProgress(progress));
+      this.frames = new FrameQueue(session);
+      this.painter.prepare(clips[0].manifest);
+      this.painter.grey();
+      this.place();
+      this.loaded = true;
+      this.progress = `${clips.length} clips stored and proved frame by frame`;
+      byId("progress-text").textContent = this.progress;
+      await this.check();
+    } catch (error) {
+      this.progress = message(error);
+      this.tell(this.progress);
+      this.report();
+    } finally {
+      this.preparing = false;
+    }
+  }
+
+  /** @returns {Promise<{session: string, clips: Clip[]}>} */
+  async clipList() {
+    for (;;) {
+      const answer = await fetch(this.clipsUrl).catch(() => null);
+      if (answer?.ok) return answer.json();
+      const reason = answer?.status === 409 ? (await answer.json()).reason
+        : "The server does not answer; trying again.";
+      this.tell(reason);
+      this.progress = reason;
+      this.report();
+      await new Promise((resolve) => setTimeout(resolve, RETRY_CLIPS));
+    }
+  }
+
+  /** @param {{bytes: number, total: number, ready: number, clips: number}} progress */
+  showProgress({ bytes, total, ready, clips }) {
+    const bar = /** @type {HTMLProgressElement} */ (byId("progress"));
+    bar.max = total;
+    bar.value = bytes;
+    this.progress = `${(bytes / 1e6).toFixed(0)} of ${(total / 1e6).toFixed(0)} MB, ` +
+      `${ready} of ${clips} clips proved`;
+    byId("progress-text").textContent = this.progress;
+    this.tell("Loading the clips. Leave this page open.");
+    if (performance.now() - this.reported > REPORT_EVERY) this.report();
+  }
+
+  async check() {
+    if (!this.loaded || this.playing || this.checking) return;
+    this.checking = true;
+    try {
+      const clips = [...this.clips.values()];
+      const checks = await runChecks(clips, this.canvas, this.speed);
+      if (this.playing) return; // measured while something else was going on
+      this.checks = checks;
+      this.hz = checks.find((check) => "hz" in check)?.hz ?? 0;
+      this.listChecks();
+      this.report();
+    } finally {
+      this.checking = false;
+    }
+  }
+
+  listChecks() {
+    byId("checks").replaceChildren(...this.checks.map((check) => {
+      const row = document.createElement("tr");
+      row.className = check.ok ? "is-ok" : "is-bad";
+      const verdict = check.ok ? "pass" : "fail";
+      for (const text of [check.label, check.value, verdict, check.ok ? "" : check.advice]) {
+        row.insertCell().textContent = text;
+      }
+      return row;
+    }));
+    this.describe();
+  }
+
+  report() {
+    this.reported = performance.now();
+    const checks = this.checks.map(({ id, label, value, ok, advice }) =>
+      ({ id, label, value, ok, advice }));
+    this.socket?.say({ type: "report", checks, loaded: this.loaded, progress: this.progress });
+  }
+
+  /** One pixel on one pixel, in the middle. */
+  place() {
+    const { style, width, height } = this.canvas;
+    const middle = (/** @type {number} */ room, /** @type {number} */ size) =>
+      `${Math.floor((Math.round(room * devicePixelRatio) - size) / 2) / devicePixelRatio}px`;
+    style.width = `${width / devicePixelRatio}px`;
+    style.height = `${height / devicePixelRatio}px`;
+    style.left = middle(innerWidth, width);
+    style.top = middle(innerHeight, height);
+  }
+
+  // ---- following the server
+
+  /** @param {any} state */
+  follow(state) {
+    this.state = state;
+    this.takeOver = false;
+    byId("refusal").hidden = true;
+    this.prepare();
+    const order = /** @type {Order|null} */ (state.showing);
+    if (this.playing && order?.id !== this.playing.order.id) this.playing.abort.abort();
+    else if (!this.playing && order && !this.shown.has(order.id) && this.loaded) this.play(order);
+    this.describe();
+  }
+
+  /** @param {any} refusal */
+  refused(refusal) {
+    this.playing?.abort.abort();
+    byId("refusal").hidden = false;
+    byId("refusal-reason").textContent = refusal.reason;
+    byId("takeover").hidden = !refusal.can_take_over && !this.state;
+    document.body.classList.remove("is-on");
+  }
+
+  /** @param {boolean} online */
+  linkChanged(online) {
+    byId("offline").hidden = online;
+    if (online && (this.checks.length || this.progress)) this.report();
+  }
+
+  /** What somebody at the display needs to know while no cell is on. */
+  describe() {
+    if (this.playing || !this.state) return;
+    const { state, ready } = this.state;
+    const started = state === "running" || state === "paused";
+    const failed = this.checks.filter((c) => !c.ok && !this.state.overruled.includes(c.id));
+    // Once started, the panel of the laboratory is for the coordinator only when something is wrong.
+    document.body.classList.toggle("is-on", (started && ready) || state === "finished" ||
+      state === "aborted");
+    byId("message").textContent = {
+      running: "", paused: "Pause", finished: "Thank you. The session is over.",
+      aborted: "The session has ended.",
+    }[/** @type {string} */ (state)] ?? "";
+    byId("message").classList.toggle("is-quiet", true);
+    if (!this.loaded) return;
+    if (failed.length) this.tell("Not ready: put right what failed. The coordinator can also " +
+      "start anyway from the console, with a reason.");
+    else if (this.checks.length) this.tell("Ready. The coordinator can start the session.");
+  }
+
+  /** @param {string} text */
+  tell(text) {
+    byId("status").textContent = text;
+  }
+
+  // ---- showing
+
+  /** @param {Phase[]} phases @returns {Clip[]} */
+  clipsOf(phases) {
+    return phases.flatMap(({ clip }) => {
+      if (clip === null) return [];
+      const found = this.clips.get(clip);
+      if (!found) throw new Error("A clip of this cell was not loaded: reload the display page.");
+      return [found];
+    });
+  }
+
+  /** @param {Phase[]} phases decode ahead, unless that was begun already */
+  ready(phases) {
+    const clips = this.clipsOf(phases);
+    const wanted = clips.map(({ id }) => id).join();
+    const frames = /** @type {FrameQueue} */ (this.frames);
+    if (this.ahead !== wanted || frames.failure) frames.start(clips);
+    this.ahead = wanted;
+    return clips;
+  }
+
+  /** @param {Order} order */
+  async play(order) {
+    const abort = new AbortController();
+    this.playing = { order, abort };
+    document.body.classList.add("is-on");
+    byId("message").textContent = "";
+    const frames = /** @type {FrameQueue} */ (this.frames);
+    try {
+      const clips = this.ready(order.phases);
+      this.ahead = ""; // from here on these frames are used up
+      await frames.filled();
+      this.painter.prepare(clips[0].manifest);
+      this.painter.grey();
+      this.place();
+      const evidence = await this.show(order, abort.signal);
+      this.keep({ type: "ended", showing: order.id, at: this.socket.clock.at(Number(evidence.end)) });
+    } catch (error) {
+      frames.stop();
+      this.ahead = "";
+      if (!abort.signal.aborted) {
+        this.keep({ type: "failed", showing: order.id, reason: message(error).slice(0, 300) });
+      }
+    }
+    this.shown.add(order.id);
+    this.playing = null;
+    this.painter.grey();
+    if (this.state) this.follow(this.state);
+  }
+
+  /** @param {Order} order @param {AbortSignal} signal */
+  show(order, signal) {
+    /** @type {Evidence} */
+    let evidence;
+    return showCell(order.phases, {
+      painter: this.painter,
+      frames: /** @type {FrameQueue} */ (this.frames),
+      hz: this.hz,
+      clips: this.clips,
+      message: (text) => {
+        byId("message").textContent = text;
+        byId("message").classList.remove("is-quiet");
+      },
+      onphase: (index, stamp) => {
+        const phase = order.phases[index];
+        const at = this.socket.clock.at(stamp);
+        // Nothing but painting in the refresh itself.
+        setTimeout(() => this.phaseBegan(order, phase, at, evidence));
+      },
+      watch: (collected) => {
+        evidence = collected;
+        return watchPage(collected, this.canvas);
+      },
+    }, signal);
+  }
+
+  /** @param {Order} order @param {Phase} phase @param {number} at @param {Evidence} evidence */
+  phaseBegan(order, phase, at, evidence) {
+    this.keep({ type: "phase", showing: order.id, phase: phase.name, at });
+    if (!phase.votes) return;
+    const clips = Object.fromEntries(order.phases.flatMap(({ name, clip }) =>
+      clip === null ? [] : [[name, this.clips.get(clip)?.sha256]]));
+    const report = { ...evidence.report(), clips };
+    this.keep({ type: "evidence", showing: order.id, evidence: report });
+    // All frames of this cell are shown: the time of the vote is used for the next cell.
+    const upcoming = this.state?.upcoming;
+    if (upcoming) this.ready(upcoming);
+  }
+
+  /** @param {import("../live/socket.js").Message} said */
+  keep(said) {
+    this.socket.keep(said);
+  }
+}
+
+/** What would spoil a cell, noted as it happens. @param {Evidence} evidence
+ * @param {HTMLCanvasElement} canvas @returns {() => void} */
+function watchPage(evidence, canvas) {
+  const stop = new AbortController();
+  const { signal } = stop;
+  document.addEventListener("visibilitychange", () => {
+    evidence.event(document.hidden ? "page hidden" : "page visible again");
+  }, { signal });
+  document.addEventListener("fullscreenchange", () => {
+    evidence.event(document.fullscreenElement ? "fullscreen entered" : "fullscreen left");
+  }, { signal });
+  window.addEventListener("resize", () => {
+    evidence.event(`window resized to ${innerWidth} × ${innerHeight}`);
+  }, { signal });
+  canvas.addEventListener("webglcontextlost", () => evidence.event("graphics lost"), { signal });
+  return () => stop.abort();
+}
+
+/** @param {unknown} error */
+const message = (error) => (error instanceof Error ? error.message : String(error));
+
+const impossible = whyImpossible();
+if (impossible) {
+  byId("status").textContent = impossible;
+  byId("preparing").classList.add("is-impossible");
+} else {
+  const display = new Display(byId("display").dataset);
+  /** @type {any} */ (window).midgreyDisplay = display; // for commissioning in the laboratory
+}

@@ -1,0 +1,196 @@
+// The seat: two boxes, eleven grades each, while a vote is open. A score is called saved only when
+// the server has committed it; until then it is kept on this device and sent again and again.
+
+import { LiveSocket, Outbox } from "../live/socket.js";
+
+/** @typedef {"A"|"B"} Slot */
+
+/** @type {Slot[]} */
+const SLOTS = ["A", "B"];
+const SECOND_DIGIT_WITHIN = 800;
+
+/** @param {string} id */
+const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/** When voting for a cell is open, as far as this device can know.
+ * @param {any} cell @param {boolean} online with the server @param {boolean} displayOnline
+ * @returns {{opens: number, closes: number}} */
+export function voteWindow(cell, online, displayOnline) {
+  // Without news from the display its plan is the best guess: it goes on without the network.
+  const guess = online && displayOnline ? Infinity : cell.planned_at;
+  const opens = cell.opened_at ?? guess;
+  const plannedEnd = opens + cell.vote_seconds * 1000;
+  return { opens, closes: cell.closed_at ?? (online ? Infinity : plannedEnd) };
+}
+
+class SeatPage {
+  /** @param {DOMStringMap} data */
+  constructor(data) {
+    /** @type {any} */
+    this.state = null;
+    /** @type {Map<string, number>} scores the server has, by showing and slot */
+    this.saved = new Map();
+    /** @type {Map<Slot, string>} */
+    this.refusals = new Map();
+    this.open = false;
+    this.digit = { value: "", at: 0 };
+    this.outbox = new Outbox(String(data.token));
+    this.socket = new LiveSocket(String(data.socket), {
+      outbox: this.outbox,
+      onstate: (state) => this.follow(state),
+      onlink: () => this.render(),
+      onrefused: ({ reason }) => this.close(reason),
+      onanswer: ({ message }, error) => this.answered(message, error),
+    });
+    for (const slot of SLOTS) {
+      byId(`box-${slot}`).addEventListener("change", (event) => {
+        this.vote(slot, Number(/** @type {HTMLInputElement} */ (event.target).value));
+      });
+    }
+    document.addEventListener("keydown", (event) => this.key(event));
+    document.addEventListener("visibilitychange", () => this.keepAwake());
+    setInterval(() => this.render(), 200);
+    this.keepAwake();
+  }
+
+  /** A phone that locks itself between two votes makes its viewer late. */
+  async keepAwake() {
+    if (document.visibilityState === "visible") {
+      await navigator.wakeLock?.request("screen").catch(() => null);
+    }
+  }
+
+  /** @param {any} state */
+  follow(state) {
+    if (state.cell?.showing !== this.state?.cell?.showing) this.refusals.clear();
+    this.state = state;
+    for (const [slot, score] of Object.entries(state.cell?.votes ?? {})) {
+      this.saved.set(`${state.cell.showing}/${slot}`, Number(score));
+    }
+    this.render();
+  }
+
+  /** @param {Slot} slot @param {number} score */
+  vote(slot, score) {
+    if (!this.open) return this.render();
+    const { showing } = this.state.cell;
+    this.refusals.delete(slot);
+    this.socket.keep({ type: "vote", showing, slot, score, at: this.socket.clock.now() });
+    return this.render();
+  }
+
+  /** @param {any} vote @param {string|null} error */
+  answered(vote, error) {
+    if (!error) this.saved.set(`${vote.showing}/${vote.slot}`, vote.score);
+    else if (vote.showing === this.state?.cell?.showing) this.refusals.set(vote.slot, error);
+    this.render();
+  }
+
+  /** The last score that is still on its way. @param {string} showing @param {Slot} slot */
+  pending(showing, slot) {
+    return this.outbox.kept.map(({ message }) => message)
+      .findLast((vote) => vote.showing === showing && vote.slot === slot)?.score;
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    if (!/^[0-9]$/.test(event.key) || event.ctrlKey || event.altKey || event.metaKey) return;
+    const slot = document.activeElement?.closest("#box-B") ? "B" : "A";
+    const ten = this.digit.value === `${slot}1` && event.key === "0" &&
+      event.timeStamp - this.digit.at < SECOND_DIGIT_WITHIN;
+    this.digit = { value: slot + event.key, at: event.timeStamp };
+    const score = ten ? 10 : Number(event.key);
+    const input = byId(`box-${slot}`).querySelector(`input[value="${score}"]`);
+    if (!this.open || !(input instanceof HTMLInputElement)) return;
+    event.preventDefault();
+    input.focus();
+    this.vote(slot, score);
+  }
+
+  render() {
+    const { online } = this.socket;
+    const cell = this.state?.cell;
+    byId("link").textContent = online ? "connected" : "no connection, trying again";
+    byId("link").className = online ? "link" : "link is-off";
+    if (!this.state) return;
+    const over = this.state.state === "finished" || this.state.state === "aborted";
+    const now = this.socket.clock.now();
+    const { opens, closes } = cell ? voteWindow(cell, online, this.state.display_online)
+      : { opens: Infinity, closes: 0 };
+    this.open = now >= opens && now < closes;
+    document.body.classList.toggle("is-open", this.open);
+    byId("place").textContent = cell ? `Cell ${cell.number} of ${this.state.cells}` : "";
+    this.headline(cell, over, now, opens, closes);
+    for (const slot of SLOTS) this.renderBox(slot, cell);
+  }
+
+  /** @param {any} cell @param {boolean} over @param {number} now @param {number} opens
+   * @param {number} closes */
+  headline(cell, over, now, opens, closes) {
+    const left = cell ? Math.ceil(cell.vote_seconds - (now - opens) / 1000) : 0;
+    let [title, hint, count] = ["Wait", "The session has not begun yet.", ""];
+    if (this.open && left > 0) [title, hint, count] = [`Vote ${cell.number}`, "", `${left} s`];
+    else if (this.open) {
+      [title, hint] = [`Vote ${cell.number}`, over
+        ? `The session is over. Last changes: ${Math.max(0, Math.ceil((closes - now) / 1000))} s.`
+        : "You can still change your votes until the next clips begin."];
+    } else if (over) [title, hint] = ["Thank you", "The session is over. You can close this page."];
+    else if (this.state.state === "paused") [title, hint] = ["Pause", "The session goes on shortly."];
+    else if (cell) [title, hint] = ["Watch the screen", "You can vote after box B."];
+    setText("title", title);
+    setText("hint", hint);
+    setText("count", count);
+  }
+
+  /** @param {Slot} slot @param {any} cell */
+  renderBox(slot, cell) {
+    const box = /** @type {HTMLFieldSetElement} */ (byId(`box-${slot}`));
+    box.disabled = !this.open;
+    const pending = cell ? this.pending(cell.showing, slot) : undefined;
+    const saved = cell ? this.saved.get(`${cell.showing}/${slot}`) : undefined;
+    const score = pending ?? saved;
+    for (const input of box.querySelectorAll("input")) {
+      const checked = score !== undefined && Number(input.value) === score;
+      if (input.checked !== checked) input.checked = checked;
+    }
+    const chosen = score === undefined ? null : box.querySelector(`input[value="${score}"]`);
+    setText(`words-${slot}`, chosen instanceof HTMLElement ? String(chosen.dataset.words) : "");
+    const [kind, text] = this.status(slot, pending, saved);
+    setText(`status-${slot}`, text);
+    byId(`status-${slot}`).className = `status is-${kind}`;
+  }
+
+  /** @param {Slot} slot @param {number|undefined} pending @param {number|undefined} saved
+   * @returns {[string, string]} */
+  status(slot, pending, saved) {
+    const refusal = this.refusals.get(slot);
+    if (pending !== undefined) {
+      return this.socket.online ? ["sending", "sending…"]
+        : ["offline", "kept on this device, sent when connected"];
+    }
+    if (refusal) return ["refused", `not counted: ${refusal}`];
+    if (saved !== undefined) return ["saved", "saved"];
+    return this.open ? ["none", "no vote yet"] : ["none", ""];
+  }
+
+  /** @param {string} reason */
+  close(reason) {
+    this.open = false;
+    for (const slot of SLOTS) /** @type {HTMLFieldSetElement} */ (byId(`box-${slot}`)).disabled = true;
+    this.state = null;
+    setText("title", "Seat closed");
+    setText("hint", reason);
+    setText("count", "");
+    setText("link", "");
+  }
+}
+
+/** Only when it changes, so that a screen reader says it once. @param {string} id
+ * @param {string} text */
+function setText(id, text) {
+  const element = byId(id);
+  if (element.textContent !== text) element.textContent = text;
+}
+
+const page = document.getElementById("seat");
+if (page) new SeatPage(page.dataset);
