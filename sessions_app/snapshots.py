@@ -17,6 +17,13 @@ from sessions_app.models import Cell, Seat, Session, Showing, ShowingState, Vote
 from sessions_app.services import running
 
 
+# What of a manifest the display needs, and no more.
+PLAYED = (
+    "codec", "width", "height", "rate", "frames", "packets", "keys", "frame_sha256", "matrix",
+    "range",
+)  # fmt: skip
+
+
 def milliseconds(at: datetime | None) -> float | None:
     return None if at is None else round(at.timestamp() * 1000, 1)
 
@@ -43,7 +50,7 @@ def for_display(session: Session) -> dict[str, Any]:
         "ready": session.display_ready,
         "showing": _show_order(showing) if showing else None,
         # What most likely comes next, so that it can be decoded ahead.
-        "upcoming": _phases(upcoming) if upcoming else None,
+        "upcoming": _phases(upcoming) if upcoming and session.display_ready else None,
         "overruled": session.display_report.get("overruled", []),
     }
 
@@ -82,7 +89,7 @@ def clips_for_display(session: Session) -> dict[str, Any]:
                 "url": reverse("sessions:display-clip", args=[session.token, name]),
                 "bytes": rendition.size_bytes,
                 "sha256": rendition.sha256,
-                "manifest": rendition.manifest,
+                "manifest": {name: rendition.manifest[name] for name in PLAYED},
             }
             for name, rendition in running.renditions(session).items()
         ],
@@ -196,9 +203,7 @@ def _seconds_left(session: Session, cells: list[Cell], showing: Showing | None) 
 def _seats_for_console(session: Session, latest: Showing | None) -> list[dict[str, Any]]:
     """Ticks, not scores: a coordinator who saw them could sway the panel."""
     given = dict(
-        Vote.objects.filter(seat__session=session)
-        .values_list("seat")
-        .annotate(votes=Count("pk"))
+        Vote.objects.filter(seat__session=session).values_list("seat").annotate(votes=Count("pk"))
     )
     now_given: dict[int, list[str]] = {}
     if latest:
@@ -233,5 +238,3 @@ def _display_for_console(session: Session) -> dict[str, Any]:
         "reason": session.overrule_reason,
         "failed": [check["id"] for check in running.failed_checks(session)],
     }
-
-

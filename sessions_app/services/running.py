@@ -361,9 +361,7 @@ def _leave(showing: Showing) -> None:
 
 
 def display_seen(session_pk: int, display: UUID) -> None:
-    Session.objects.filter(pk=session_pk, display_id=display).update(
-        display_seen_at=timezone.now()
-    )
+    Session.objects.filter(pk=session_pk, display_id=display).update(display_seen_at=timezone.now())
 
 
 def display_left(session_pk: int, display: UUID) -> None:

@@ -154,7 +154,10 @@ def join(request: HttpRequest) -> HttpResponse:
     if cache.get(wrong, 0) >= WRONG_CODES_ALLOWED:
         minutes = WRONG_CODES_SECONDS // 60
         return _join_again(
-            request, given, f"Too many wrong codes. Wait {minutes} minutes, or scan the QR code.", 429
+            request,
+            given,
+            f"Too many wrong codes. Wait {minutes} minutes, or scan the QR code.",
+            429,
         )
     found = Seat.objects.filter(code=given, revoked_at=None).first()
     if found is None:
