@@ -196,8 +196,7 @@ LOGGING = {
     "root": {"handlers": ["console", "file"], "level": LOG_LEVEL},
     "loggers": {
         "django.server": {"handlers": [], "propagate": True},
-        "uvicorn.access": {"level": "WARNING"},
-        "procrastinate.blueprints": {"level": "WARNING"},
-        "procrastinate.periodic": {"level": "WARNING"},
+        "uvicorn": {"level": "WARNING"},
+        "procrastinate": {"level": "WARNING"},  # `midgrey.jobs` says what matters of it
     },
 }

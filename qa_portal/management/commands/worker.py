@@ -9,7 +9,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from procrastinate.contrib.django import app
+from procrastinate.contrib.django import DjangoApp, app
 
 from upscalers import jobs
 
@@ -35,14 +35,23 @@ class Command(BaseCommand):
 
 
 async def work(queues: list[str], name: str) -> None:
-    with app.replace_connector(app.connector.get_worker_connector()) as worker_app:
-        async with worker_app.open_async():
-            await worker_app.run_worker_async(
-                queues=queues,
-                name=name,
-                concurrency=1,
-                update_heartbeat_interval=HEARTBEAT_SECONDS,
-                stalled_worker_timeout=jobs.STALLED_AFTER_SECONDS,
-                shutdown_graceful_timeout=0.0,  # a running job is told at once, and put back
-                fetch_job_polling_interval=2.0,  # for when a notification got lost
-            )
+    async with _fetching_app().open_async() as fetching:
+        await fetching.run_worker_async(
+            queues=queues,
+            name=name,
+            concurrency=1,
+            update_heartbeat_interval=HEARTBEAT_SECONDS,
+            stalled_worker_timeout=jobs.STALLED_AFTER_SECONDS,
+            shutdown_graceful_timeout=0.0,  # a running job is told at once, and put back
+            fetch_job_polling_interval=2.0,  # for when a notification got lost
+        )
+
+
+def _fetching_app() -> DjangoApp:
+    """Fetches jobs through a connection pool of its own, while the tasks stay with the usual app:
+    what a job puts into the queue then belongs to its Django transaction, and no other worker
+    sees it before the rows it is about."""
+    fetching = DjangoApp(connector=app.connector.get_worker_connector())
+    fetching.tasks = app.tasks
+    fetching.periodic_registry = app.periodic_registry
+    return fetching
