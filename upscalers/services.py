@@ -204,8 +204,9 @@ def ingest_upload(job: Job, progress: Progress) -> None:
     try:
         ingest(upload.path, wish, upload.owner, progress, progress.should_stop)
     except ClipError as error:
+        told = str(error).replace(upload.path.name, upload.file_name)
         discard_upload(upload)
-        raise ClipError(str(error).replace(upload.path.name, upload.file_name)) from error
+        raise ClipError(told) from error
     except Cancelled:
         if progress.stop:  # by a person; a stopping worker leaves the upload to the next one
             discard_upload(upload)

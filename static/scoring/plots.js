@@ -61,6 +61,7 @@ function dressed(figure, { colours, text, line, background, em }, width) {
     const error = { color, thickness: em / 10, width: em / 4 };
     return {
       ...trace,
+      line: { color, width: em / 9 },
       marker: { color, symbol: SYMBOLS[place % SYMBOLS.length], size: 0.62 * em },
       ...(trace.error_x && { error_x: { ...trace.error_x, ...error } }),
       ...(trace.error_y && { error_y: { ...trace.error_y, ...error } }),
@@ -104,9 +105,9 @@ async function save(holder, format) {
   link.click();
 }
 
-const holders = [...document.querySelectorAll("[data-figure]")];
-holders.forEach(draw);
-const drawAll = () => holders.forEach(draw);
+const drawAll = () => document.querySelectorAll("[data-figure]").forEach(draw);
+drawAll();
+document.addEventListener("htmx:afterSettle", drawAll);
 document.addEventListener("midgrey:theme", drawAll);
 let pending = 0;
 addEventListener("resize", () => {

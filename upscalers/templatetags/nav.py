@@ -7,7 +7,7 @@ from typing import Any
 from django import template
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from upscalers import access
 
@@ -31,7 +31,7 @@ def nav_links(context: dict[str, Any]) -> SafeString:
             url = reverse(name)
         except NoReverseMatch:
             continue
-        current = format_html(' aria-current="page"') if path.startswith(url) else ""
+        current = mark_safe(' aria-current="page"') if path.startswith(url) else ""
         links.append((url, current, label))
     return format_html_join("", '<a href="{}"{}>{}</a>', links)
 

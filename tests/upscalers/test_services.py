@@ -1,0 +1,203 @@
+"""Sources, low-resolution versions and PVSs, made by real jobs on real clips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+
+from scoring.models import Measurement
+from upscalers import jobs, services, store
+from upscalers.core.errors import ClipError
+from upscalers.core.video import frames_sha256
+from upscalers.models import (
+    PVS,
+    AuditEntry,
+    Clip,
+    Job,
+    JobKind,
+    JobState,
+    LowResolution,
+    Rendition,
+    Source,
+)
+from upscalers.services import Ingest
+
+pytestmark = pytest.mark.django_db
+
+MakeVideo = Callable[..., Path]
+RunJobs = Callable[[], None]
+
+
+@pytest.fixture
+def source(owner: User, make_video: MakeVideo) -> Source:
+    return services.ingest(make_video(), Ingest("holiday clip.mkv"), owner)
+
+
+def stored_files() -> set[Path]:
+    return {path for path in store.root().rglob("*") if path.is_file()}
+
+
+def test_ingest_keeps_the_pictures_losslessly(source: Source, make_video: MakeVideo) -> None:
+    assert source.name == "holiday-clip"
+    clip = source.clip
+    assert (clip.width, clip.height, clip.frames, clip.rate) == (64, 48, 10, 25)
+    assert frames_sha256(clip.path, clip.format) == frames_sha256(make_video(), clip.format)
+    assert store.file_sha256(clip.path) == clip.sha256
+    assert bytes(source.thumbnail)[:2] == b"\xff\xd8"  # JPEG
+    assert AuditEntry.objects.get().action == "source added"
+
+
+def test_ingest_orders_the_playback_file(source: Source, run_jobs: RunJobs) -> None:
+    run_jobs()
+    made = Rendition.objects.get(clip=source.clip)
+    assert store.file_sha256(made.path) == made.sha256
+    assert len(made.manifest["frame_sha256"]) == 10
+
+
+def test_the_same_file_is_recognised(source: Source, owner: User, make_video: MakeVideo) -> None:
+    before = stored_files()
+    with pytest.raises(ClipError, match="already here as source “holiday-clip”"):
+        services.ingest(make_video(), Ingest("other name.mkv"), owner)
+    assert stored_files() == before
+
+
+def test_the_same_pictures_in_another_file_are_recognised(
+    source: Source, owner: User, make_video: MakeVideo
+) -> None:
+    twin = make_video("twin.avi")
+    with pytest.raises(ClipError, match="exactly the same pictures"):
+        services.ingest(twin, Ingest("twin.avi"), owner)
+    assert Source.objects.count() == 1
+
+
+def test_a_damaged_file_leaves_nothing_behind(owner: User, make_video: MakeVideo) -> None:
+    whole = make_video().read_bytes()
+    broken = make_video().with_name("broken.mkv")
+    broken.write_bytes(whole[: len(whole) // 2])
+    before = stored_files()
+    with pytest.raises(ClipError, match=r"broken\.mkv"):
+        services.ingest(broken, Ingest("broken.mkv"), owner)
+    assert not Source.objects.exists()
+    assert not Clip.objects.exists()
+    assert stored_files() == before
+
+
+def test_names_never_clash(owner: User, make_video: MakeVideo, source: Source) -> None:
+    other = services.ingest(
+        make_video("b.mkv", "mandelbrot"), Ingest("x.mkv", name="holiday clip"), owner
+    )
+    assert other.name == "holiday-clip-2"
+
+
+def test_a_pvs_is_made_measured_and_made_playable(
+    source: Source, owner: User, run_jobs: RunJobs
+) -> None:
+    services.request_pvss(source, ["lanczos3"], 2, owner)
+    run_jobs()
+    pvs = PVS.objects.get()
+    assert (pvs.clip.width, pvs.clip.height, pvs.clip.frames) == (64, 48, 10)  # type: ignore[union-attr]
+    assert pvs.low_resolution.clip.width == 32  # type: ignore[union-attr]
+    assert pvs.wall_seconds > 0  # type: ignore[operator]
+    assert pvs.versions["torch"]
+    assert pvs.clip.rendition.is_ready  # type: ignore[union-attr]
+    assert set(Measurement.objects.values_list("metric", flat=True)) >= {"psnr_y", "ssim"}
+    assert set(Job.objects.values_list("state", flat=True)) == {JobState.DONE}
+
+
+def test_the_same_pvs_is_never_made_twice(source: Source, owner: User, run_jobs: RunJobs) -> None:
+    for _ in range(2):
+        services.request_pvss(source, ["nearest", "bicubic"], 2, owner)
+    run_jobs()
+    services.request_pvss(source, ["nearest"], 2, owner)
+    assert PVS.objects.count() == 2
+    assert LowResolution.objects.count() == 1
+    assert Job.objects.filter(kind=JobKind.UPSCALE).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("methods", "scale", "complaint"),
+    [(["span-x4"], 2, "upscales by x4 only"), (["nearest"], 3, "scale of 2 or 4")],
+)
+def test_impossible_wishes_change_nothing(
+    source: Source, methods: list[str], scale: int, complaint: str
+) -> None:
+    with pytest.raises(ClipError, match=complaint):
+        services.request_pvss(source, methods, scale)
+    assert not PVS.objects.exists()
+
+
+def test_a_size_that_does_not_divide_is_refused_with_the_crop_that_would(
+    owner: User, make_video: MakeVideo
+) -> None:
+    odd = services.ingest(
+        make_video(), Ingest("odd.mkv", **services.ingest_options({"crop": "62x46+0+0"})), owner
+    )
+    with pytest.raises(ClipError, match="crop to 60x44"):
+        services.request_pvss(odd, ["nearest"], 2)
+
+
+def test_cancelling_a_waiting_job_ends_it_at_once(source: Source, owner: User) -> None:
+    [pvs] = services.request_pvss(source, ["nearest"], 2, owner)
+    services.cancel(pvs.job, owner)  # type: ignore[arg-type]
+    pvs.job.refresh_from_db()  # type: ignore[union-attr]
+    assert pvs.job.state == JobState.CANCELLED  # type: ignore[union-attr]
+
+
+def test_cancelling_a_running_job_stops_it_and_leaves_no_file(
+    source: Source, owner: User, run_jobs: RunJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [pvs] = services.request_pvss(source, ["nearest"], 2, owner)
+    monkeypatch.setattr(jobs, "REPORT_EVERY_SECONDS", 0.0)
+    report = jobs.Progress.__call__
+
+    def cancel_when_seen(self: jobs.Progress, done: int, total: int) -> None:
+        if self.job.kind == JobKind.UPSCALE and done == 2:
+            services.cancel(self.job, owner)
+        report(self, done, total)
+
+    monkeypatch.setattr(jobs.Progress, "__call__", cancel_when_seen)
+    run_jobs()
+    pvs.refresh_from_db()
+    assert pvs.job.state == JobState.CANCELLED  # type: ignore[union-attr]
+    assert pvs.clip is None
+    assert not any((store.root() / "work").iterdir())
+    services.retry(pvs.job, owner)  # type: ignore[arg-type]
+    monkeypatch.setattr(jobs.Progress, "__call__", report)
+    run_jobs()
+    pvs.refresh_from_db()
+    assert pvs.is_ready
+
+
+def test_without_its_low_resolution_version_a_pvs_fails_and_retry_makes_both(
+    source: Source, owner: User, run_jobs: RunJobs
+) -> None:
+    [pvs] = services.request_pvss(source, ["nearest"], 2, owner)
+    services.cancel(pvs.low_resolution.job, owner)  # type: ignore[arg-type]
+    pvs.refresh_from_db()
+    assert pvs.job.state == JobState.FAILED  # type: ignore[union-attr]
+    assert "Retry" in pvs.job.error  # type: ignore[union-attr]
+    services.retry(pvs.job, owner)  # type: ignore[arg-type]
+    run_jobs()
+    pvs.refresh_from_db()
+    assert pvs.is_ready
+
+
+def test_removing_a_source_removes_what_was_made_from_it(
+    source: Source, owner: User, run_jobs: RunJobs
+) -> None:
+    services.request_pvss(source, ["nearest"], 2, owner)
+    run_jobs()
+    services.remove_source(source, owner)
+    assert not Clip.objects.exists()
+    assert not [path for path in stored_files() if path.suffix in (".mkv", ".h264")]
+
+
+def test_renaming_keeps_names_unique(source: Source, owner: User, make_video: MakeVideo) -> None:
+    services.ingest(make_video("b.mkv", "mandelbrot"), Ingest("b.mkv"), owner)
+    with pytest.raises(ClipError, match="already a source"):
+        services.rename_source(source, "B", owner)
+    services.rename_source(source, "Old Harbour", owner)
+    assert Source.objects.filter(name="old-harbour").exists()
