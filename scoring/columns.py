@@ -113,12 +113,13 @@ def _correlation_rows(results: Results) -> Iterator[CorrelationRow]:
 
 def _cell_rows(results: Results) -> Iterator[CellRow]:
     for cell in cells_of(results.study):
-        for showing in list(cell.showings.all()) or [None]:
+        showings: list[Showing | None] = [*cell.showings.all()]
+        for showing in showings or [None]:
             yield CellRow(cell, showing)
 
 
-def _ratings_rows(results: Results) -> Iterable[Any]:
-    return results.ratings.itertuples(index=False)
+def _ratings_rows(results: Results) -> Iterator[Any]:
+    yield from results.ratings.itertuples(index=False)
 
 
 def _place(name: str) -> Callable[[MosRow], Any]:

@@ -112,8 +112,15 @@ def _error(ci: FloatArray, places: list[int]) -> Figure:
 
 
 def _rows(names: list[str]) -> Figure:
-    """Categories from the top down, with room for the longest name."""
-    return {"categoryorder": "array", "categoryarray": names[::-1], "automargin": True}
+    """Categories from the top down, with room for the longest name and lines between them."""
+    return {
+        "type": "category",
+        "categoryorder": "array",
+        "categoryarray": names,
+        "autorange": "reversed",
+        "tickson": "boundaries",
+        "automargin": True,
+    }
 
 
 def _number(value: float) -> float | None:

@@ -143,7 +143,12 @@ def _method_rows(found: Results, rule: str, name: Any) -> list[dict[str, Any]]:
 def _estimate(table: MosTable, j: int) -> dict[str, Any]:
     """One MOS for the page; coordinates of its bar in hundredths of the scale."""
     mos, ci = _known(table.mos[j]), _known(table.ci_t[j])
-    shown = {"votes": int(table.votes[j]), "mos": mos, "ci": ci, "sd": _known(table.sd[j])}
+    shown: dict[str, Any] = {
+        "votes": int(table.votes[j]),
+        "mos": mos,
+        "ci": ci,
+        "sd": _known(table.sd[j]),
+    }
     if mos is not None:
         low, high = mos - (ci or 0), mos + (ci or 0)
         shown |= {

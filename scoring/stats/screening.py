@@ -222,7 +222,7 @@ def number_beside(value: float, limit: float) -> str:
     for decimals in range(3, 16):
         text = f"{value:.{decimals}f}"
         if value == limit or float(text) != limit:
-            return text.replace("-", "\N{MINUS SIGN}")
+            return text
     return repr(value)
 
 

@@ -10,13 +10,13 @@ from tests.factories import StudyFactory, make_panel, make_user
 
 
 @pytest.fixture
-def people(db) -> SimpleNamespace:
+def people(owner, colleague, stranger) -> SimpleNamespace:
     return SimpleNamespace(
-        owner=make_user("owner", "coordinator"),
-        colleague=make_user("colleague", "analyst"),
-        stranger=make_user("stranger", "analyst"),
-        administrator=make_user("administrator", "administrator"),
-        nobody=make_user("nobody"),
+        owner=owner,
+        colleague=colleague,
+        stranger=stranger,
+        administrator=make_user("ada", "administrator"),
+        nobody=make_user("nora"),
     )
 
 

@@ -140,7 +140,10 @@ def test_the_download_is_a_zip_of_the_export(client, people, study, file_format,
 
 def test_a_download_is_recorded(client, people, study):
     page(client, people.colleague, "scoring:export").getvalue()
-    assert AuditEntry.objects.filter(who="colleague", action="export results").count() == 1
+    assert (
+        AuditEntry.objects.filter(who=people.colleague.username, action="export results").count()
+        == 1
+    )
 
 
 def test_an_unknown_format_is_refused_with_those_there_are(client, people, study):
