@@ -141,16 +141,19 @@ def _colour(frame: Any, full_range: bool) -> Colour:
 def _constant_rate(times: Sequence[int | None], stream: Any) -> Fraction:
     """The one rate that explains when every frame is shown, to the tick of the file's clock."""
     known = sorted(time for time in times if time is not None)
-    candidates = [Fraction(r) for r in (stream.average_rate, stream.guessed_rate) if r]
+    stated = [Fraction(r) for r in (stream.average_rate, stream.guessed_rate) if r]
     if len(known) < len(times):
         raise ClipError("does not say when its frames are shown: put it into an mp4 or mkv file")
     if len(known) == 1:
-        return candidates[0] if candidates else Fraction(25)
+        return stated[0] if stated else Fraction(25)
     tick = Fraction(stream.time_base)
     seconds = [(time - known[0]) * tick for time in known]
-    average = (len(known) - 1) / seconds[-1] if seconds[-1] else Fraction(0)
-    candidates += [rate for rate in USUAL_RATES if average and abs(rate / average - 1) < 0.01]
-    for rate in candidates:
+    if not seconds[-1]:
+        raise ClipError("says that all its frames are shown at the same time")
+    average = stated[0] if stated else (len(known) - 1) / seconds[-1]
+    # Containers that count in milliseconds state 59.94 as something odd close to it.
+    usual = sorted(USUAL_RATES, key=lambda rate: abs(rate - average))
+    for rate in [r for r in stated if r in USUAL_RATES] + usual + stated:
         if all(abs(second - n / rate) <= tick for n, second in enumerate(seconds)):
             return rate
     raise ClipError(_uneven(seconds))
