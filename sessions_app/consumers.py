@@ -44,6 +44,7 @@ from sessions_app.messages import BadMessage, Message
 from sessions_app.models import Seat, Session
 from sessions_app.services import running
 from sessions_app.services.running import Refused
+from upscalers.access import is_coordinator
 
 log = logging.getLogger("midgrey.live")
 
@@ -310,6 +311,8 @@ class SeatConsumer(Face):
 class ConsoleConsumer(Face):
     def find(self) -> bool:
         pk = self.scope["url_route"]["kwargs"]["pk"]
+        if not is_coordinator(self.scope["user"]):
+            return False
         try:
             self.session_pk = session_for_running(self.scope["user"], pk).pk
         except (Http404, PermissionDenied):

@@ -16,7 +16,6 @@ from django.utils import timezone
 from sessions_app.models import Cell, Seat, Session, Showing, ShowingState, Vote
 from sessions_app.services import running
 
-
 # What of a manifest the display needs, and no more.
 PLAYED = (
     "codec", "width", "height", "rate", "frames", "packets", "keys", "frame_sha256", "matrix",

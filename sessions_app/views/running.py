@@ -24,6 +24,7 @@ from sessions_app.access import session_for_running
 from sessions_app.models import CODE_LENGTH, Seat, Session
 from sessions_app.services import running
 from sessions_app.services.running import Refused
+from upscalers.access import coordinator_required
 from upscalers.models import Rendition
 
 PIECE = 1 << 20
@@ -175,6 +176,7 @@ def _join_again(request: HttpRequest, given: str, error: str, status: int) -> Ht
 # ---- console ------------------------------------------------------------------------------------
 
 
+@coordinator_required
 @require_safe
 @never_cache
 def console(request: HttpRequest, pk: int) -> HttpResponse:
@@ -187,6 +189,7 @@ def console(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "sessions_app/console.html", context)
 
 
+@coordinator_required
 @require_safe
 @never_cache
 def seat_qr(request: HttpRequest, pk: int, seat_pk: int) -> HttpResponse:

@@ -180,9 +180,13 @@ class Display {
     byId("checks").replaceChildren(...this.checks.map((check) => {
       const row = document.createElement("tr");
       row.className = check.ok ? "is-ok" : "is-bad";
-      const verdict = check.ok ? "pass" : "fail";
-      for (const text of [check.label, check.value, verdict, check.ok ? "" : check.advice]) {
+      for (const text of [check.label, check.value, check.ok ? "pass" : "fail"]) {
         row.insertCell().textContent = text;
+      }
+      if (!check.ok) {
+        const advice = document.createElement("small");
+        advice.textContent = check.advice;
+        row.cells[1].append(advice);
       }
       return row;
     }));

@@ -13,11 +13,11 @@ from sessions_app.models import Cell, CellKind, Pair, Seat, Session, Study, View
 from upscalers import store
 from upscalers.core.clip import ClipFormat
 from upscalers.core.rendition import Manifest, make_rendition
-from upscalers.core.video import FFMPEG, frames_sha256, probe
+from upscalers.core.video import FFMPEG, probe
 from upscalers.models import PVS, Clip, LowResolution, Rendition, Source
 
 FRAMES = 10
-# Words that must never reach a display or a seat; the clips' own names and methods are made of them.
+# Words that must never reach a display or a seat.
 SOURCES = ("zebrasource", "quaggasource")
 METHODS = ("lanczos3", "span-x2")
 
@@ -49,7 +49,7 @@ def make_clip(picture: str) -> Clip:
     clip, created = Clip.objects.get_or_create(
         sha256=sha256,
         defaults={
-            "size_bytes": size, "frames_sha256": frames_sha256(path, fmt),
+            "size_bytes": size, "frames_sha256": manifest.frames_sha256,
             "width": fmt.width, "height": fmt.height, "frames": fmt.frames,
             "rate_num": fmt.rate.numerator, "rate_den": fmt.rate.denominator,
             "pix_fmt": fmt.pix_fmt, "matrix": fmt.matrix, "range": fmt.range,

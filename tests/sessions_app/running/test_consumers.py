@@ -1,0 +1,203 @@
+"""The sockets: who gets in, what is refused, and that every page hears of every change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from asgiref.sync import sync_to_async
+from asgiref.testing import ApplicationCommunicator
+from channels.routing import URLRouter
+from django.contrib.auth.models import AnonymousUser, User
+from django.utils import timezone
+
+from sessions_app.models import Seat, Session, Vote
+from sessions_app.routing import websocket_urlpatterns
+from sessions_app.services import running
+from tests.sessions_app.running.conftest import GOOD_CHECK, FakeDisplay
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Page:
+    """One end of a socket, that can wait for the message it wants."""
+
+    def __init__(self, communicator: ApplicationCommunicator) -> None:
+        self.communicator = communicator
+
+    async def send(self, **message: Any) -> None:
+        await self.send_text(json.dumps(message))
+
+    async def send_text(self, text: str) -> None:
+        await self.communicator.send_input({"type": "websocket.receive", "text": text})
+
+    async def until(self, wanted: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+        while True:
+            event = await self.communicator.receive_output(timeout=10)
+            assert event["type"] == "websocket.send", event
+            message = json.loads(event["text"])
+            if wanted(message):
+                return message
+
+    async def answer(self, **message: Any) -> dict[str, Any]:
+        await self.send(n=7, **message)
+        return await self.until(lambda m: m.get("n") == 7 or m["type"] == "refused")
+
+
+@asynccontextmanager
+async def open_page(path: str, user: Any = None) -> AsyncIterator[Page]:
+    scope = {"type": "websocket", "path": path, "user": user or AnonymousUser(), "headers": []}
+    communicator = ApplicationCommunicator(URLRouter(websocket_urlpatterns), scope)
+    await communicator.send_input({"type": "websocket.connect"})
+    assert (await communicator.receive_output(timeout=10))["type"] == "websocket.accept"
+    try:
+        yield Page(communicator)
+    finally:
+        await communicator.send_input({"type": "websocket.disconnect", "code": 1000})
+        await communicator.wait(timeout=10)
+
+
+def is_state(message: dict[str, Any]) -> bool:
+    return message["type"] == "state"
+
+
+def now() -> float:
+    return timezone.now().timestamp() * 1000
+
+
+@pytest.fixture
+def seat(session: Session) -> Seat:
+    return session.seats.first()
+
+
+async def test_a_vote_is_acknowledged_only_once_it_is_committed(
+    started: FakeDisplay, seat: Seat
+) -> None:
+    showing = await sync_to_async(started.show_stimuli)()
+    async with open_page(f"/ws/seat/{seat.token}/") as page:
+        answer = await page.answer(
+            type="vote", showing=str(showing.pk), slot="A", score=4, at=now()
+        )
+        assert answer == {"type": "ack", "n": 7}
+        assert (await Vote.objects.aget()).score == 4
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"slot": "C"}, {"score": "4"}, {"score": 4.5}, {"score": 99}, {"score": None}, {"at": "x"},
+        {"at": 12}, {"showing": "nothing"}, {"showing": None}, {"type": "start"}, {"type": "hello"},
+    ],
+)  # fmt: skip
+async def test_bad_input_gets_a_reason_and_changes_nothing(
+    started: FakeDisplay, seat: Seat, wrong: dict[str, Any]
+) -> None:
+    showing = await sync_to_async(started.show_stimuli)()
+    vote = {"type": "vote", "showing": str(showing.pk), "slot": "A", "score": 4, "at": now()}
+    async with open_page(f"/ws/seat/{seat.token}/") as page:
+        answer = await page.answer(**{**vote, **wrong})
+        assert answer["type"] == "error" and answer["reason"]
+    assert not await Vote.objects.aexists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "{}", '"vote"', "[" * 100_000])
+async def test_what_is_no_message_is_refused(seat: Seat, text: str) -> None:
+    async with open_page(f"/ws/seat/{seat.token}/") as page:
+        await page.send_text(text)
+        answer = await page.until(lambda m: m["type"] == "error")
+        assert "JSON object" in answer["reason"]
+
+
+@pytest.mark.parametrize("path", ["/ws/seat/guessed/", "/ws/show/guessed/"])
+async def test_a_guessed_link_gets_nothing(session: Session, path: str) -> None:
+    async with open_page(path) as page:
+        assert (await page.until(lambda m: True))["type"] == "refused"
+
+
+async def test_only_who_may_run_the_session_gets_the_console(
+    session: Session, owner: User, stranger: User, colleague: User
+) -> None:
+    await session.study.members.aadd(colleague)
+    for user, wanted in ((owner, "state"), (stranger, "refused"), (colleague, "refused"),
+                         (None, "refused")):  # fmt: skip
+        async with open_page(f"/ws/console/{session.pk}/", user) as page:
+            assert (await page.until(lambda m: True))["type"] == wanted
+
+
+async def test_the_console_sees_ticks_and_no_scores(
+    started: FakeDisplay, owner: User, seat: Seat
+) -> None:
+    showing = await sync_to_async(started.show_stimuli)()
+    async with open_page(f"/ws/console/{started.session.pk}/", owner) as console:
+        await console.until(is_state)
+        await sync_to_async(running.cast_vote)(seat.pk, showing.pk, "A", 3, started.now)
+        state = await console.until(lambda m: is_state(m) and m["seats"][0]["slots"])
+    assert state["seats"][0]["slots"] == ["A"]
+    assert "score" not in json.dumps(state)
+
+
+async def test_several_consoles_hear_of_a_change_made_in_one(session: Session, owner: User) -> None:
+    path = f"/ws/console/{session.pk}/"
+    async with open_page(path, owner) as first, open_page(path, owner) as second:
+        answer = await first.answer(type="add-seat", viewer="V77")
+        assert answer["type"] == "ack"
+        state = await second.until(lambda m: is_state(m) and len(m["seats"]) == 3)
+    assert state["seats"][2]["viewer"] == "V77"
+
+
+async def test_a_display_is_led_through_a_cell(session: Session, owner: User) -> None:
+    async with AsyncExitStack() as stack:
+        console = await stack.enter_async_context(open_page(f"/ws/console/{session.pk}/", owner))
+        display = await stack.enter_async_context(open_page(f"/ws/show/{session.token}/"))
+        await display.send(type="hello", display=str(uuid4()), showing=None)
+        await display.until(is_state)
+        await display.answer(type="report", checks=[GOOD_CHECK], loaded=True, progress="all")
+        assert (await console.answer(type="start"))["type"] == "ack"
+        state = await display.until(lambda m: is_state(m) and m["showing"])
+        order = state["showing"]
+        assert [phase["name"] for phase in order["phases"]] == [
+            "grey", "reference", "announce-a", "a", "announce-b", "b", "vote"
+        ]  # fmt: skip
+        assert order["phases"][-1]["message"] == "Vote 1"
+        refused = await display.answer(type="ended", showing=order["id"], at=now())
+        assert "evidence" in refused["reason"]
+
+
+async def test_the_first_display_is_told_that_another_took_over(session: Session) -> None:
+    path = f"/ws/show/{session.token}/"
+    async with open_page(path) as first, open_page(path) as second:
+        await first.send(type="hello", display=str(uuid4()), showing=None)
+        await first.until(is_state)
+        await second.send(type="hello", display=str(uuid4()), showing=None)
+        refusal = await second.until(lambda m: m["type"] == "refused")
+        assert refusal["can_take_over"]
+        async with open_page(path) as third:
+            await third.send(type="hello", display=str(uuid4()), showing=None, take_over=True)
+            await third.until(is_state)
+            told = await first.until(lambda m: m["type"] == "refused")
+            assert "taken over" in told["reason"]
+
+
+async def test_a_display_says_hello_first(session: Session) -> None:
+    async with open_page(f"/ws/show/{session.token}/") as display:
+        answer = await display.answer(type="report", checks=[], loaded=True, progress="")
+        assert "hello first" in answer["reason"]
+
+
+async def test_a_closed_seat_is_told_so_at_once(session: Session, seat: Seat, owner: User) -> None:
+    async with open_page(f"/ws/seat/{seat.token}/") as page:
+        await page.until(is_state)
+        await sync_to_async(running.revoke_seat)(session.pk, seat.pk, owner)
+        assert "closed" in (await page.until(lambda m: m["type"] == "refused"))["reason"]
+
+
+async def test_a_ping_heals_a_lost_notification(session: Session, seat: Seat) -> None:
+    async with open_page(f"/ws/seat/{seat.token}/") as page:
+        await page.until(is_state)
+        await Session.objects.filter(pk=session.pk).aupdate(state="aborted")  # nobody announced it
+        await page.send(type="ping", t=1)
+        assert (await page.until(is_state))["state"] == "aborted"
