@@ -3,9 +3,10 @@
 import os
 import sys
 
-# These compute, print or write files only.
+# These compute, print or write files only; `serve` and `demo` first see whether the port is free.
 WITHOUT_DATABASE = {
-    "check", "collectstatic", "diffsettings", "help", "methods", "upscale", "version",
+    "check", "collectstatic", "demo", "diffsettings", "help", "methods", "serve", "upscale",
+    "version",
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 
 from qa_portal.postgres import EmbeddedPostgres, PostgresError
@@ -27,6 +28,7 @@ POLL = 0.25
 GRACE = 10.0  # for children to put their work back before they are killed
 HEALTHY_AFTER = 30.0
 SLOWEST_RESTART = 15.0
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class PortBusy(Exception):
@@ -52,10 +54,14 @@ def listen(host: str, port: int) -> socket.socket:
     return server
 
 
-def die_with_parent() -> None:
-    """Linux ends this process when its parent dies, however that died."""
+def _die_with(parent: int) -> None:
+    """In a child about to start: Linux ends it when its parent dies, however that died."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_DFL)  # the supervisor's handlers would swallow it
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:  # died before that
+            os._exit(1)
 
 
 @dataclass
@@ -76,7 +82,7 @@ class Child:
             stdin=subprocess.DEVNULL,
             pass_fds=self.pass_fds,
             start_new_session=True,  # a group of its own, to end its ffmpegs with it
-            preexec_fn=die_with_parent,
+            preexec_fn=partial(_die_with, os.getpid()),
         )
         self.started = time.monotonic()
         log.info("started %s (process %d)", self.name, self.process.pid)
@@ -110,7 +116,7 @@ class Supervisor:
         self.stops = 0  # a second request does not wait
 
     def run(self, on_started: Callable[[], None] = lambda: None) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in STOPS:
             signal.signal(number, self._on_signal)
         try:
             for child in self.children:

@@ -15,9 +15,10 @@ os.environ["MIDGREY_DEBUG"] = "true"  # static files under their plain names; Dj
 os.environ["MIDGREY_PROCESS"] = "tests"
 
 from qa_portal.settings import *  # noqa: E402, F403
-from qa_portal.settings import DATA_DIR, EMBEDDED_POSTGRES  # noqa: E402
+from qa_portal.settings import DATA_DIR, EMBEDDED_POSTGRES, STATIC_ROOT  # noqa: E402
 
 assert Path(os.environ["MIDGREY_DATA_DIR"]) == DATA_DIR
+STATIC_ROOT.mkdir()  # WhiteNoise misses it otherwise
 if EMBEDDED_POSTGRES:
     EMBEDDED_POSTGRES.durable = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast, and nobody's secret

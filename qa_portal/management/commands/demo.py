@@ -23,6 +23,7 @@ class Command(serve.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["material_only"]:
+            serve.use_database()
             try:
                 demo.make_demo_material()
             except (ClipError, StudyError) as error:

@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
+from qa_portal.postgres import PostgresError
 from qa_portal.supervisor import Child, PortBusy, Supervisor, listen
 
 MANAGE = str(Path(settings.BASE_DIR) / "manage.py")
@@ -34,6 +35,7 @@ class Command(BaseCommand):
         except PortBusy as error:
             raise CommandError(str(error)) from None
         with server:
+            use_database()
             self.prepare()
             connection.close()  # children open their own
             children = self.children(server.fileno(), options["workers"].split())
@@ -63,6 +65,14 @@ class Command(BaseCommand):
     def announce(self, address: str) -> None:
         self.stdout.write(f"\nMidgrey is at {address}   (Ctrl-C stops it)\n")
         self.stdout.flush()
+
+
+def use_database() -> None:
+    try:
+        if settings.EMBEDDED_POSTGRES:
+            settings.EMBEDDED_POSTGRES.use()
+    except PostgresError as error:
+        raise CommandError(str(error)) from None
 
 
 def _address(host: str, port: int) -> str:
