@@ -1,59 +1,67 @@
 """The results page in a real browser: plots drawn and saved under the strict content policy."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from django.conf import settings
+from django.contrib.auth.models import User
 from django.urls import reverse
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from tests.factories import StudyFactory, make_panel
+from tests.live_server import LiveServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-CHROMIUM = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox"]}
+
+@pytest.fixture
+def complaints() -> list[str]:
+    return []
 
 
 @pytest.fixture
-def address(live_server, client, people, study):
-    client.force_login(people.colleague)
-    return live_server.url + reverse("scoring:results", args=[study.slug])
+def page(
+    server: LiveServer,
+    owner: User,
+    open_context: Callable[..., BrowserContext],
+    log_in: Callable[[BrowserContext, User], None],
+    complaints: list[str],
+) -> Page:
+    """The results of a study of nine good viewers and one who scored at random."""
+    factory = StudyFactory(owner)
+    factory.run_session(make_panel(9, V10="random"))
+    context = open_context(viewport={"width": 1280, "height": 800})
+    log_in(context, owner)
+    page = context.new_page()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda said: said.type in ("error", "warning") and complaints.append(said.text),
+    )
+    page.goto(server.url + reverse("scoring:results", args=[factory.study.slug]))
+    expect(page.locator(".plot .main-svg").first).to_be_visible(timeout=30_000)
+    return page
 
 
-@pytest.fixture
-def page(live_server, address, client):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**CHROMIUM)
-        context = browser.new_context(viewport={"width": 1280, "height": 800})
-        cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
-        context.add_cookies(
-            [{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}]
-        )
-        page = context.new_page()
-        page.complaints = []
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda said: said.type in ("error", "warning") and page.complaints.append(said.text),
-        )
-        page.goto(address)
-        expect(page.locator(".plot .main-svg").first).to_be_visible()
-        yield page
-        browser.close()
-
-
-def figure(page: Page, name: str):
+def figure(page: Page, name: str) -> Locator:
     return page.locator(f'[data-figure="{name}"]')
 
 
-def test_every_plot_is_drawn_and_nothing_is_blocked_or_fails(page):
+def test_every_plot_is_drawn_and_nothing_is_blocked_or_fails(
+    page: Page, complaints: list[str]
+) -> None:
     for name in ("figure-sources", "figure-methods", "figure-psnr_y", "figure-ssim", "figure-vmaf"):
         expect(figure(page, name).locator(".main-svg").first).to_be_visible()
     expect(figure(page, "figure-sources").locator(".scatterlayer .point")).to_have_count(12)
     expect(figure(page, "figure-vmaf").locator(".scatterlayer .point")).to_have_count(12)
-    assert page.complaints == []
+    assert complaints == []
 
 
-def test_the_plot_follows_the_choice_of_viewers(page):
-    def drawn():
+def test_the_plot_follows_the_choice_of_viewers(page: Page) -> None:
+    def drawn() -> list[float]:
         return json.loads(page.locator("#figure-sources").text_content())["data"][0]["x"]
 
     screened = drawn()
@@ -62,8 +70,8 @@ def test_the_plot_follows_the_choice_of_viewers(page):
     assert drawn() != screened
 
 
-def test_a_plot_takes_the_colours_of_the_theme(page):
-    def text_colour():
+def test_a_plot_takes_the_colours_of_the_theme(page: Page) -> None:
+    def text_colour() -> str:
         label = figure(page, "figure-sources").locator(".xtick text").first
         return label.evaluate("label => getComputedStyle(label).fill")
 
@@ -81,7 +89,9 @@ def test_a_plot_takes_the_colours_of_the_theme(page):
 
 
 @pytest.mark.parametrize(("button", "begin"), [("SVG", b"<svg"), ("PNG", b"\x89PNG")])
-def test_a_plot_is_saved_as_a_file(page, button, begin, tmp_path):
+def test_a_plot_is_saved_as_a_file(
+    page: Page, complaints: list[str], button: str, begin: bytes, tmp_path: Path
+) -> None:
     card = page.locator("figure", has=figure(page, "figure-vmaf"))
     with page.expect_download() as waiting:
         card.get_by_role("button", name=button).click()
@@ -89,11 +99,11 @@ def test_a_plot_is_saved_as_a_file(page, button, begin, tmp_path):
     saved = tmp_path / "plot"
     waiting.value.save_as(saved)
     assert saved.read_bytes().startswith(begin)
-    assert page.complaints == []
+    assert complaints == []
 
 
 @pytest.mark.parametrize("width", [360, 1280, 3840])
-def test_the_page_fits_the_screen(page, width):
+def test_the_page_fits_the_screen(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.wait_for_function(
         "document.documentElement.scrollWidth <= innerWidth"
