@@ -1,0 +1,220 @@
+"""The player's modules in a real Chromium: exact colours, exact frames, exact times."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from tests.live_server import LiveServer
+from tests.sessions_app.running.material import make_session
+from upscalers.core.clip import ClipFormat
+from upscalers.core.rendition import make_rendition
+from upscalers.core.video import FFMPEG, probe, read_frames
+
+pytestmark = pytest.mark.browser
+
+# Kr and Kb as the recommendations give them: BT.709 and BT.601.
+WEIGHTS = {"bt709": (0.2126, 0.0722), "smpte170m": (0.299, 0.114)}
+
+
+@pytest.fixture
+def page(server: LiveServer, open_context: Callable[..., BrowserContext]) -> Iterator[Page]:
+    """On the server's origin, so that modules can be imported."""
+    page = open_context().new_page()
+    page.goto(server.url + "/join/")
+    return page
+
+
+def upsample(plane: np.ndarray) -> np.ndarray:
+    """4:2:0 chroma, sited left, by linear interpolation at exact positions."""
+    height, width = plane.shape
+    rows, columns = (np.arange(2 * height) - 0.5) / 2, np.arange(2 * width) / 2
+
+    def blend(values: np.ndarray, at: np.ndarray, axis: int, size: int) -> np.ndarray:
+        low = np.floor(at).astype(int)
+        part = (at - low).reshape((-1, 1) if axis == 0 else (1, -1))
+        first = np.take(values, np.clip(low, 0, size - 1), axis)
+        second = np.take(values, np.clip(low + 1, 0, size - 1), axis)
+        return first * (1 - part) + second * part
+
+    return blend(blend(plane.astype(float), rows, 0, height), columns, 1, width)
+
+
+def to_rgb(planes: list[np.ndarray], matrix: str, limited: bool) -> np.ndarray:
+    """Straight from the definition, in floating point."""
+    kr, kb = WEIGHTS[matrix]
+    black, luma, chroma = (16, 219, 224) if limited else (0, 255, 255)
+    y = (planes[0].astype(float) - black) / luma
+    u, v = ((upsample(plane) - 128) / chroma for plane in planes[1:])
+    red, blue = y + 2 * (1 - kr) * v, y + 2 * (1 - kb) * u
+    green = (y - kr * red - kb * blue) / (1 - kr - kb)
+    return np.clip(np.stack([red, green, blue], -1), 0, 1) * 255
+
+
+@pytest.mark.parametrize("matrix", ["bt709", "smpte170m"])
+@pytest.mark.parametrize("value_range", ["tv", "pc"])
+def test_colours_on_the_canvas_are_those_of_the_definition(
+    page: Page, matrix: str, value_range: str
+) -> None:
+    width, height = 64, 48
+    generator = np.random.default_rng(1)
+    planes = [
+        generator.integers(0, 256, size, np.uint8)
+        for size in ((height, width), (height // 2, width // 2), (height // 2, width // 2))
+    ]
+    frame = np.concatenate([plane.ravel() for plane in planes])
+    shown = page.evaluate(
+        """async ({frame, picture}) => {
+            const { Painter } = await import("/static/player/painter.js");
+            const painter = new Painter(document.createElement("canvas"));
+            painter.prepare(picture);
+            painter.paint(new Uint8Array(frame));
+            return Array.from(painter.pixels());
+        }""",
+        {
+            "frame": frame.tolist(),
+            "picture": {"width": width, "height": height, "matrix": matrix, "range": value_range},
+        },
+    )
+    pixels = np.array(shown).reshape(height, width, 4)[..., :3]
+    wanted = to_rgb(planes, matrix, value_range == "tv")
+    # Rounding to the nearest code: never further away than half of one.
+    assert np.abs(pixels - wanted).max() < 0.501
+
+
+def test_video_grey_is_the_grey_of_the_page(page: Page) -> None:
+    codes = page.evaluate(
+        """async () => {
+            const { Painter } = await import("/static/player/painter.js");
+            const painter = new Painter(document.createElement("canvas"));
+            painter.prepare({width: 4, height: 4, matrix: "bt709", range: "tv"});
+            painter.paint(new Uint8Array(24).fill(126, 0, 16).fill(128, 16));
+            const painted = painter.pixels()[0];
+            painter.grey();
+            return [painted, painter.pixels()[0]];
+        }"""
+    )
+    assert codes == [128, 128]
+
+
+def test_a_matrix_that_is_not_known_is_refused(page: Page) -> None:
+    message = page.evaluate(
+        """async () => {
+            const { factors } = await import("/static/player/painter.js");
+            try { factors("bt2020nc", "tv"); } catch (error) { return error.message; }
+        }"""
+    )
+    assert "bt2020nc" in message
+
+
+@pytest.fixture
+def odd_clip(tmp_path: Path) -> tuple[Path, ClipFormat]:
+    """Noise whose height is no multiple of a macroblock: what is cropped away must not show."""
+    path = tmp_path / "noise.mkv"
+    tags = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
+    picture = f"testsrc2=size=178x98:rate=25,noise=alls=30:allf=t,format=yuv420p,{tags}"
+    options = ["-f", "lavfi", "-i", picture, "-frames:v", "60", "-c:v", "ffv1"]
+    subprocess.run([FFMPEG, "-v", "error", *options, str(path)], check=True)
+    return path, probe(path)
+
+
+def test_every_frame_is_decoded_exactly(
+    page: Page, odd_clip: tuple[Path, ClipFormat], tmp_path: Path
+) -> None:
+    path, fmt = odd_clip
+    manifest = make_rendition(path, fmt, tmp_path / "clip.h264")
+    digests = page.evaluate(
+        """async ({manifest, bytes}) => {
+            const { decodeClip, frameBytes, sha256 } = await import("/static/player/decoding.js");
+            const data = new Uint8Array(bytes);
+            const digests = [];
+            await decodeClip(manifest, (at, size) => data.subarray(at, at + size),
+                async () => new Uint8Array(frameBytes(manifest)),
+                async (frame, planes) => { digests[frame] = await sha256(planes); });
+            return digests;
+        }""",
+        {"manifest": manifest.as_json(), "bytes": list((tmp_path / "clip.h264").read_bytes())},
+    )
+    made = [
+        hashlib.sha256(b"".join(plane.tobytes() for plane in planes)).hexdigest()
+        for planes in read_frames(path, fmt)
+    ]
+    assert digests == made
+
+
+@pytest.mark.parametrize(
+    "hz, rate, whole",
+    [
+        (50.0, [25, 1], True), (60.0, [30, 1], True), (59.94, [60000, 1001], True),
+        (60.0, [30000, 1001], True), (60.0, [25, 1], False), (50.0, [60, 1], False),
+        (75.0, [50, 1], False),
+    ],
+)  # fmt: skip
+def test_each_frame_gets_the_refresh_nearest_to_its_time(
+    page: Page, hz: float, rate: list[int], whole: bool
+) -> None:
+    result: dict[str, Any] = page.evaluate(
+        """async ({hz, rate}) => {
+            const { Timeline, refreshesPerFrame } = await import("/static/player/clock.js");
+            const phases = [
+                {name: "grey", seconds: 0.5, message: "", clip: null, votes: false},
+                {name: "a", seconds: null, message: "", clip: "c", votes: false}];
+            const line = new Timeline(phases, new Map([["c", {frames: 100, rate}]]), hz);
+            const [grey, clip] = line.segments;
+            const shown = [];
+            for (let i = clip.start; i < clip.end; i++) shown.push(line.frameAt(clip, i));
+            return {grey: grey.end, shown, due: [...Array(100).keys()].map((n) =>
+                line.refreshOf(clip, n)), ...refreshesPerFrame(hz, rate)};
+        }""",
+        {"hz": hz, "rate": rate},
+    )
+    assert result["grey"] == round(hz / 2)
+    assert result["whole"] is whole
+    exact = round(hz * rate[1] / rate[0]) if whole else hz * rate[1] / rate[0]
+    assert len(result["shown"]) == round(100 * exact)
+    if exact >= 1:
+        first = [result["shown"].index(frame) for frame in range(100)]
+        assert first == result["due"] == [int(frame * exact + 0.5) for frame in range(100)]
+    else:
+        assert result["shown"] == sorted(set(result["shown"]))
+
+
+def test_missed_refreshes_are_counted_and_do_not_stretch_time(page: Page) -> None:
+    counted = page.evaluate(
+        """async () => {
+            const { RefreshCounter, refreshRate } = await import("/static/player/clock.js");
+            const counter = new RefreshCounter(50);
+            const stamps = [0, 20.1, 39.9, 100.2, 120];
+            return [stamps.map((stamp) => counter.tick(stamp)).map((t) => [t.index, t.missed]),
+                refreshRate([0, 20, 40, 100, 120, 140])];
+        }"""
+    )
+    assert counted == [[[0, 0], [1, 0], [2, 0], [5, 2], [6, 0]], 50]
+
+
+def test_a_damaged_clip_is_not_accepted(
+    server: LiveServer, open_context: Callable[..., BrowserContext], owner: Any
+) -> None:
+    session = make_session(owner)
+    rendition = session.cells.first().a.clip.rendition
+    whole = rendition.path.read_bytes()
+    rendition.path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    page = open_context().new_page()
+    page.goto(f"{server.url}/show/{session.token}/")
+    page.get_by_text("A clip arrived damaged").wait_for(timeout=20000)
+
+
+def test_a_browser_without_exact_decoding_is_refused(
+    server: LiveServer, open_context: Callable[..., BrowserContext], owner: Any
+) -> None:
+    page = open_context().new_page()
+    page.add_init_script("delete window.VideoDecoder")
+    page.goto(f"{server.url}/show/{make_session(owner).token}/")
+    page.get_by_text("This browser has no WebCodecs. Use Chrome or Edge").wait_for()
