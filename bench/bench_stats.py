@@ -2,7 +2,7 @@
 
 Peers do the same work from the same one-row-per-vote table: pandas (groupby, corrwith) as an
 analyst would write it, and plain Python loops. The results are compared before they are timed.
-Run: python -m bench.bench_stats
+Run: make bench
 """
 
 import math
