@@ -9,9 +9,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 ADMINISTRATOR, COORDINATOR, ANALYST = ROLES = ("administrator", "coordinator", "analyst")
 
@@ -41,11 +41,19 @@ def is_staff_member(user: Any) -> bool:
     return bool(roles_of(user))
 
 
+def _sign_in(request: HttpRequest) -> HttpResponseBase:
+    """A polled part of a page has the whole page reloaded instead of a form put into its middle."""
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    return redirect_to_login(request.get_full_path())
+
+
 def _required(allowed: Callable[[Any], bool], refusal: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
-        @login_required
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                return _sign_in(request)
             if not allowed(request.user):
                 raise PermissionDenied(refusal)
             return view(request, *args, **kwargs)

@@ -51,6 +51,13 @@ def test_the_public_sees_nothing(client: Client, source: Source) -> None:
         assert response["Location"].startswith(reverse("login"))
 
 
+def test_a_polled_part_makes_the_page_reload_when_the_login_has_expired(
+    client: Client, db: None
+) -> None:
+    response = client.get(reverse("upscalers:jobs-indicator"), headers={"HX-Request": "true"})
+    assert (response.status_code, response["HX-Refresh"]) == (204, "true")
+
+
 def test_an_account_without_a_role_sees_nothing(client: Client, source: Source) -> None:
     client.force_login(make_user("new"))
     for url in pages(source):

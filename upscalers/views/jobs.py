@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Case, Count, Q, When
+from django.db.models import Case, Count, F, Q, When
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -34,7 +34,7 @@ def _list(request: HttpRequest) -> dict[str, object]:
     first = Case(
         When(state=JobState.RUNNING, then=0), When(state=JobState.WAITING, then=1), default=2
     )
-    found = Job.objects.order_by(first, "-created_at", "-pk")
+    found = Job.objects.order_by(first, F("finished_at").desc(nulls_last=True), "pk")
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
     return {"page": page}
 
