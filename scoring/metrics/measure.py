@@ -113,17 +113,18 @@ def _run(
                 name, _, value = line.partition("=")
                 if name == "frame" and value.strip().isdigit():
                     report(min(int(value), fmt.frames), fmt.frames, on_progress, should_stop)
-            _refuse_failure(process.finish(), process)
+            _refuse_failure(process)
         frames = [one["metrics"] for one in json.loads(log.read_text())["frames"]]
     if len(frames) != fmt.frames:
         raise ClipError(f"only {len(frames)} of {fmt.frames} frames could be compared")
     return frames
 
 
-def _refuse_failure(status: int, process: Ffmpeg) -> None:
+def _refuse_failure(process: Ffmpeg) -> None:
+    clean, status = process.ended_cleanly(), process.finish()
     if status < 0:
         raise ClipError(f"ffmpeg crashed while measuring (signal {-status})")
-    if status:
+    if not clean:
         raise ClipError(f"the clips could not be measured: {process.messages}")
 
 

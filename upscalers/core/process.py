@@ -39,6 +39,7 @@ def input_file(path: Path, **options: Any) -> Any:
     return ffmpeg.input(
         file_url(path),
         protocol_whitelist=PROTOCOLS,
+        err_detect="crccheck+explode",  # a damaged frame is an error, not something to paint over
         format_whitelist=f"{CONTAINERS},h264",  # bare H.264 is what renditions are
         **options,
     )
@@ -113,6 +114,14 @@ class Ffmpeg:
         status = self._process.wait()
         self._listener.join(timeout=5)
         return status
+
+    def ended_cleanly(self) -> bool:
+        """Whether it ended well and without a complaint.
+
+        A frame whose checksum is wrong is decoded and counted as if nothing were the matter,
+        exit status 0 included; only the complaint tells.
+        """
+        return self.finish() == 0 and not any(self._messages)
 
     def __enter__(self) -> Ffmpeg:
         return self

@@ -111,8 +111,8 @@ def encode_h264(
                 raise ClipError(f"{path} ended after {done - 1} frames ({process.messages})")
             digest.update(buffer.data)
             report(done, fmt.frames, on_progress, should_stop)
-        if process.read_into(buffer) or process.finish():
-            raise ClipError(f"{path} could not be encoded ({process.messages})")
+        if process.read_into(buffer) or not process.ended_cleanly():
+            raise ClipError(f"{path} is damaged, or could not be encoded ({process.messages})")
     hashes = _hashes(out, fmt)
     if hashes[1] != digest.hexdigest():
         raise ClipError("the H.264 encoding differs from the clip; it was not kept")

@@ -113,7 +113,7 @@ def read_frames(
             video_size=(raw.width, raw.height), protocol_whitelist="file,pipe",
         )  # fmt: skip
     else:
-        source = input_file(path, err_detect="explode")
+        source = input_file(path)
     # Stating the range keeps ffmpeg from converting full-range samples to limited range.
     video = source.video.filter("setparams", range=fmt.range).filter("format", fmt.pix_fmt)
     if start or start + count < fmt.frames:
@@ -132,7 +132,7 @@ def read_frames(
             yield _planes(buffer, fmt)
             buffer = np.empty(fmt.frame_bytes, np.uint8)
         surplus = process.read_into(buffer)
-        if process.finish() or surplus:
+        if not process.ended_cleanly() or surplus:
             raise ClipError(
                 f"{Path(path).name} is damaged: its {count} frames do not decode cleanly "
                 f"({'there are more than expected' if surplus else process.messages})"

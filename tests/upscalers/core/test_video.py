@@ -115,6 +115,16 @@ def test_damage_inside_a_file_is_noticed_and_nothing_is_left(tmp_path: Path) -> 
     assert {path.name for path in tmp_path.iterdir()} == {"a.mp4", "damaged.mp4"}
 
 
+def test_a_single_changed_byte_in_a_master_is_noticed(tmp_path: Path) -> None:
+    fmt = small_format(frames=9)
+    write(tmp_path / "a.mkv", fmt, noise(fmt))
+    data = bytearray((tmp_path / "a.mkv").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "a.mkv").write_bytes(data)
+    with pytest.raises(ClipError, match="is damaged"):
+        frames_sha256(tmp_path / "a.mkv", fmt)
+
+
 def test_a_cancelled_master_leaves_no_file_and_no_process(tmp_path: Path) -> None:
     clip = draw(tmp_path / "a.mkv", frames=50)
     done: list[int] = []
