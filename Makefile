@@ -30,7 +30,7 @@ test: install chromium  ## all tests, or some: make test ARGS="-k plan"
 lint: install  ## style, types
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
-	@$(RUN) -m mypy .
+	@$(RUN) -m mypy
 
 bench: install  ## speed of the parts that must be fast
 	@for script in bench/*.py; do \

@@ -100,7 +100,7 @@ def follow(page: Page, way: tuple[str, ...]) -> bool:
 def save(page: Page, title: str, size: str, options: argparse.Namespace) -> None:
     if options.only and title not in options.only:
         return
-    page.wait_for_load_state("load")
+    page.wait_for_load_state("networkidle")  # what htmx and sockets bring is there
     path = options.out / f"{title}-{size}.png"
     page.screenshot(path=path, full_page=size != "4k")
     print(path)

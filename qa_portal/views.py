@@ -6,6 +6,7 @@ import sys
 
 from django.contrib import messages
 from django.contrib.auth import views as auth
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.models import User
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -24,7 +25,7 @@ class LoginView(auth.LoginView):
     authentication_form = LoginForm
     redirect_authenticated_user = True
 
-    def form_invalid(self, form: LoginForm) -> HttpResponse:
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         response = super().form_invalid(form)
         if form.has_error("__all__", "wait"):
             response.status_code = 429
@@ -34,7 +35,7 @@ class LoginView(auth.LoginView):
 class PasswordChangeView(auth.PasswordChangeView):
     success_url = reverse_lazy("home")
 
-    def form_valid(self, form: object) -> HttpResponse:
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         messages.success(self.request, "Your password is changed.")
         return super().form_valid(form)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 from procrastinate.contrib.django import DjangoApp, app
+from procrastinate.contrib.django.django_connector import DjangoConnector
 
 from upscalers import jobs
 
@@ -51,6 +52,7 @@ def _fetching_app() -> DjangoApp:
     """Fetches jobs through a connection pool of its own, while the tasks stay with the usual app:
     what a job puts into the queue then belongs to its Django transaction, and no other worker
     sees it before the rows it is about."""
+    assert isinstance(app.connector, DjangoConnector)
     fetching = DjangoApp(connector=app.connector.get_worker_connector())
     fetching.tasks = app.tasks
     fetching.periodic_registry = app.periodic_registry
