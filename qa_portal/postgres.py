@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -351,6 +351,9 @@ class EmbeddedPostgres:
         if not self._gone(process, STOP_TIMEOUT):
             process.send_signal(signal.SIGQUIT)  # recovers from its log at the next start
             self._gone(process, STOP_TIMEOUT)
+        if self.socket_folder != self.cluster:
+            with suppress(OSError):
+                self.socket_folder.rmdir()
 
     def _gone(self, process: psutil.Process, timeout: float) -> bool:
         deadline = time.monotonic() + timeout
