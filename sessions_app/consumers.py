@@ -56,7 +56,7 @@ Action = Callable[[Any, Message], Any]
 DATABASE_GONE = (DatabaseError, InterfaceError)
 
 
-class Face(AsyncWebsocketConsumer):
+class Face(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
     """What the three have in common: joining, snapshots, acknowledgements, errors."""
 
     actions: dict[str, Action] = {}
@@ -224,10 +224,15 @@ class DisplayConsumer(Face):
             raise Refused("Another window has taken over as this session's display.")
         return snapshots.for_display(session)
 
+    @property
+    def here(self) -> tuple[int, UUID]:
+        """Which session, and which display of it; `act` has seen to it that both are known."""
+        assert self.display is not None
+        return self.session_pk, self.display
+
     def report(self, message: Message) -> None:
         running.display_report(
-            self.session_pk,
-            self.display,
+            *self.here,
             messages.checks(message),
             messages.flag(message, "loaded"),
             messages.text(message, "progress"),
@@ -235,8 +240,7 @@ class DisplayConsumer(Face):
 
     def phase(self, message: Message) -> None:
         running.phase_began(
-            self.session_pk,
-            self.display,
+            *self.here,
             messages.identity(message, "showing"),
             messages.text(message, "phase", 24),
             messages.moment(message, "at"),
@@ -244,24 +248,21 @@ class DisplayConsumer(Face):
 
     def evidence(self, message: Message) -> None:
         running.evidence_arrived(
-            self.session_pk,
-            self.display,
+            *self.here,
             messages.identity(message, "showing"),
             message.get("evidence"),
         )
 
     def ended(self, message: Message) -> None:
         running.showing_ended(
-            self.session_pk,
-            self.display,
+            *self.here,
             messages.identity(message, "showing"),
             messages.moment(message, "at"),
         )
 
     def failed(self, message: Message) -> None:
         running.showing_failed(
-            self.session_pk,
-            self.display,
+            *self.here,
             messages.identity(message, "showing"),
             messages.text(message, "reason"),
         )

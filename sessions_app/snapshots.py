@@ -118,6 +118,7 @@ def _cell_for_seat(seat: Seat, showing: Showing) -> dict[str, Any]:
         "showing": str(showing.pk),
         "number": showing.cell.position,
         "vote_seconds": sum(phase.seconds or 0.0 for phase in phases if phase.votes),
+        "begun": bool(showing.phase),
         "planned_at": milliseconds(running.planned_vote_opening(showing)),
         "opened_at": milliseconds(showing.vote_opened_at),
         "closed_at": milliseconds(showing.vote_closed_at),

@@ -70,7 +70,7 @@ def clip_of(cell: Cell, stimulus: str) -> Clip:
 
 
 def rendition_of(cell: Cell, stimulus: str) -> Rendition:
-    rendition = getattr(clip_of(cell, stimulus), "rendition", None)
+    rendition: Rendition | None = getattr(clip_of(cell, stimulus), "rendition", None)
     if rendition is None or not rendition.is_ready:
         raise Refused("The session's playback files are not all made yet: see the list of jobs.")
     return rendition
@@ -124,9 +124,10 @@ def current_showing(session: Session) -> Showing | None:
 
 
 def latest_showing(session: Session) -> Showing | None:
-    """The one that is on, or else was on last: the one that can be voted for."""
+    """The one that viewers vote for: until its window closes that is still the one before."""
     shown = Showing.objects.filter(cell__session=session).exclude(state=ShowingState.INTERRUPTED)
-    return shown.select_related("cell__session__study").last()
+    shown = shown.select_related("cell__session__study")
+    return shown.filter(vote_opened_at__isnull=False, vote_closed_at=None).last() or shown.last()
 
 
 def next_cell(session: Session) -> Cell | None:
@@ -178,7 +179,9 @@ def _finish(session: Session, state: SessionState) -> None:
 
 def _close_windows(session: Session, at: datetime, but: Showing | None = None) -> None:
     open_ones = Showing.objects.filter(cell__session=session, vote_closed_at=None)
-    open_ones.exclude(pk=but.pk if but else None).update(vote_closed_at=at)
+    if but:
+        open_ones = open_ones.exclude(pk=but.pk)
+    open_ones.update(vote_closed_at=at)
 
 
 # ---- the coordinator's wishes ------------------------------------------------------------------

@@ -5,14 +5,23 @@ They only hand out what the links allow; what happens in a session goes through 
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
+from io import BytesIO
 from pathlib import Path
 
 import segno
 from asgiref.sync import sync_to_async
 from django.core.cache import cache
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -56,7 +65,7 @@ def display_clips(request: HttpRequest, token: str) -> HttpResponse:
 
 @require_safe
 @vary_on_headers("Range")
-async def display_clip(request: HttpRequest, token: str, name: str) -> HttpResponse:
+async def display_clip(request: HttpRequest, token: str, name: str) -> HttpResponseBase:
     """A playback file, piece by piece: Django's own FileResponse would read it whole under ASGI."""
     rendition = await sync_to_async(_rendition)(token, name)
     size, tag = rendition.size_bytes, f'"{name}"'
@@ -107,13 +116,12 @@ def _byte_range(header: str, size: int) -> tuple[int, int] | None:
 
 
 async def _pieces(path: Path, first: int, last: int) -> AsyncIterator[bytes]:
-    in_thread = {"thread_sensitive": False}
-    file = await sync_to_async(path.open, **in_thread)("rb")
+    file = await asyncio.to_thread(path.open, "rb")
     try:
-        await sync_to_async(file.seek, **in_thread)(first)
+        await asyncio.to_thread(file.seek, first)
         left = last - first + 1
         while left:
-            piece = await sync_to_async(file.read, **in_thread)(min(PIECE, left))
+            piece = await asyncio.to_thread(file.read, min(PIECE, left))
             if not piece:
                 return
             left -= len(piece)
@@ -123,7 +131,8 @@ async def _pieces(path: Path, first: int, last: int) -> AsyncIterator[bytes]:
 
 
 async def _nothing() -> AsyncIterator[bytes]:
-    for piece in ():
+    nothing: tuple[bytes, ...] = ()
+    for piece in nothing:
         yield piece
 
 
@@ -196,7 +205,7 @@ def seat_qr(request: HttpRequest, pk: int, seat_pk: int) -> HttpResponse:
     session = session_for_running(request.user, pk)
     found = get_object_or_404(session.seats, pk=seat_pk, revoked_at=None)
     link = request.build_absolute_uri(reverse("sessions:seat", args=[found.token]))
-    response = HttpResponse(content_type="image/svg+xml")
+    picture = BytesIO()
     code = segno.make(link, error="m", micro=False)
-    code.save(response, kind="svg", scale=8, border=3, dark="#000", light="#ddd")
-    return response
+    code.save(picture, kind="svg", scale=8, border=3, dark="#000", light="#ddd")
+    return HttpResponse(picture.getvalue(), content_type="image/svg+xml")

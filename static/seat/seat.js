@@ -8,6 +8,7 @@ import { LiveSocket, Outbox } from "../live/socket.js";
 /** @type {Slot[]} */
 const SLOTS = ["A", "B"];
 const SECOND_DIGIT_WITHIN = 800;
+const NEWS_WITHIN = 1500; // a display that is connected tells of its vote phase at once
 
 /** @param {string} id */
 const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -17,7 +18,9 @@ const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
  * @returns {{opens: number, closes: number}} */
 export function voteWindow(cell, online, displayOnline) {
   // Without news from the display its plan is the best guess: it goes on without the network.
-  const guess = online && displayOnline ? Infinity : cell.planned_at;
+  const heard = online && displayOnline;
+  const late = cell.begun ? cell.planned_at + NEWS_WITHIN : Infinity;
+  const guess = heard ? late : cell.planned_at;
   const opens = cell.opened_at ?? guess;
   const plannedEnd = opens + cell.vote_seconds * 1000;
   return { opens, closes: cell.closed_at ?? (online ? Infinity : plannedEnd) };

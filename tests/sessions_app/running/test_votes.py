@@ -47,6 +47,15 @@ def test_the_window_stays_open_until_the_next_stimuli(started: FakeDisplay, seat
     assert Vote.objects.get().score == 4
 
 
+def test_seats_stay_at_a_cell_until_its_window_closes(started: FakeDisplay) -> None:
+    first = started.show_cell()
+    second = started.showing()
+    running.phase_began(started.session.pk, started.id, second.pk, "grey", started.now)
+    assert running.latest_showing(started.session) == first
+    running.phase_began(started.session.pk, started.id, second.pk, "reference", started.now)
+    assert running.latest_showing(started.session) == second
+
+
 def test_a_late_delivery_counts_by_its_tap(started: FakeDisplay, seat: Seat) -> None:
     first = started.show_stimuli()
     tapped = started.now + SECOND / 2
