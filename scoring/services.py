@@ -13,7 +13,7 @@ from scoring.models import Measurement, MetricRun
 from upscalers import jobs
 from upscalers.jobs import Progress
 from upscalers.models import PVS, Job, JobKind
-from upscalers.services import pvs_ready, request_job, retry
+from upscalers.services import new_job, pvs_ready, retry
 
 
 @receiver(pvs_ready)
@@ -26,7 +26,7 @@ def request_measurement(pvs: PVS, user: Any = None) -> MetricRun:
     with transaction.atomic():
         run, created = MetricRun.objects.get_or_create(pvs=pvs)
         if created:
-            run.job = request_job(JobKind.MEASURE, f"Measure {pvs}", pvs.clip.frames, user)
+            run.job = new_job(JobKind.MEASURE, f"Measure {pvs}", pvs.source.clip.frames, user)
             run.save(update_fields=["job"])
             jobs.enqueue(run.job)
         elif run.job is not None and run.job.can_retry:
@@ -39,6 +39,7 @@ def measure_pvs(job: Job, progress: Progress) -> None:
 
     run = job.metric_runs.select_related("pvs__clip").get()
     reference, clip = run.pvs.source.clip, run.pvs.clip
+    assert clip is not None, "only a made PVS is measured"
     found = metrics.measure(reference.path, clip.path, clip.format, progress, progress.should_stop)
     with transaction.atomic():
         for one in found:
@@ -58,4 +59,4 @@ def measure_pvs(job: Job, progress: Progress) -> None:
 def quality_hints(pvss: Iterable[PVS]) -> dict[int, float]:
     """Mean VMAF where it is known: enough for the planner to tell best from worst."""
     found = Measurement.objects.filter(pvs__in=list(pvss), metric="vmaf", mean__isnull=False)
-    return dict(found.values_list("pvs_id", "mean"))
+    return {pvs: mean for pvs, mean in found.values_list("pvs_id", "mean") if mean is not None}

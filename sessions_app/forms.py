@@ -26,7 +26,9 @@ class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
     anchor = forms.ChoiceField(label="Anchor")
     scale = forms.TypedChoiceField(choices=[(s, f"x{s}") for s in SCALES], coerce=int)
     members = forms.ModelMultipleChoiceField(
-        queryset=None, widget=forms.CheckboxSelectMultiple, required=False
+        queryset=get_user_model().objects.none(),
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
     )
 
     class Meta:

@@ -27,7 +27,7 @@ from upscalers.models import Job, JobKind, JobState
 log = logging.getLogger("midgrey.jobs")
 
 # Upscaling wants the accelerator to itself; everything else shares the processors.
-QUEUES = {kind: ("gpu" if kind == JobKind.UPSCALE else "cpu") for kind in JobKind}
+QUEUES: dict[str, str] = {kind: ("gpu" if kind == JobKind.UPSCALE else "cpu") for kind in JobKind}
 
 MOST_ATTEMPTS = 3
 STALLED_AFTER_SECONDS = 15.0
@@ -73,11 +73,6 @@ class Progress:
 
     def should_stop(self) -> bool:
         return self.stop or (self.context is not None and self.context.should_abort())
-
-    def restart(self) -> None:
-        """A job of several steps counts each step's frames from nothing."""
-        self._started = time.monotonic()
-        self._reported = 0.0
 
 
 def enqueue(job: Job) -> None:

@@ -10,7 +10,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.dispatch import Signal, receiver
@@ -43,7 +42,7 @@ KERNELS = ("bicubic",)
 # Sent inside the transaction that makes the PVS ready, for apps above that measure it.
 pvs_ready = Signal()
 
-User = AbstractBaseUser | None
+User = Any  # an account, or None on the command line
 OnProgress = Callable[[int, int], None] | None
 ShouldStop = Callable[[], bool] | None
 
@@ -82,7 +81,7 @@ def request_rendition(clip: Clip, title: str, user: User = None) -> Rendition | 
     with transaction.atomic():
         wanted, created = Rendition.objects.get_or_create(clip=clip)
         if created:
-            wanted.job = _new_job(JobKind.RENDER, f"Playback file of {title}", clip.frames, user)
+            wanted.job = new_job(JobKind.RENDER, f"Playback file of {title}", clip.frames, user)
             wanted.save(update_fields=["job"])
             jobs.enqueue(wanted.job)
     return wanted
@@ -192,7 +191,7 @@ def _input_sha256(path: Path) -> str:
 def request_ingest(upload: Upload) -> Job:
     """Orders a complete upload to be made a source."""
     with transaction.atomic():
-        upload.job = _new_job(JobKind.INGEST, f"Ingest {upload.file_name}", 0, upload.owner)
+        upload.job = new_job(JobKind.INGEST, f"Ingest {upload.file_name}", 0, upload.owner)
         upload.save(update_fields=["job"])
         jobs.enqueue(upload.job)
     return upload.job
@@ -337,7 +336,7 @@ def check_request(source: Source, methods: Iterable[Method], scale: int) -> None
 def _request_low_resolution(source: Source, scale: int, kernel: str, user: User) -> LowResolution:
     low, created = LowResolution.objects.get_or_create(source=source, scale=scale, kernel=kernel)
     if created:
-        low.job = _new_job(
+        low.job = new_job(
             JobKind.DEGRADE, f"Make {source} smaller, {kernel} x{scale}", source.clip.frames, user
         )
         low.save(update_fields=["job"])
@@ -352,7 +351,7 @@ def _request_pvs(low: LowResolution, method: Method, user: User) -> PVS:
         low_resolution=low, method=method.slug, weights_sha256=method.weights_sha256
     )
     if created:
-        pvs.job = _new_job(
+        pvs.job = new_job(
             JobKind.UPSCALE, f"Upscale {low.source} x{low.scale} with {method.name}",
             low.source.clip.frames, user,
         )  # fmt: skip
@@ -378,8 +377,10 @@ def make_low_resolution(job: Job, progress: Progress) -> None:
         with transaction.atomic():
             low.clip = keep_clip(out, format, digest)
             low.save(update_fields=["clip"])
-            for pvs in low.pvss.filter(job__state=JobState.WAITING, job__queue_id=None):
-                jobs.enqueue(pvs.job)
+            for waiting in Job.objects.filter(
+                upscales__low_resolution=low, state=JobState.WAITING, queue_id=None
+            ):
+                jobs.enqueue(waiting)
 
 
 def upscale(job: Job, progress: Progress) -> None:
@@ -413,13 +414,9 @@ def upscale(job: Job, progress: Progress) -> None:
 # ---- jobs ------------------------------------------------------------------------------------
 
 
-def _new_job(kind: JobKind, title: str, total: int, user: User) -> Job:
+def new_job(kind: JobKind, title: str, total: int, user: User) -> Job:
+    """Not yet enqueued: what it is about has to point at it first."""
     return Job.objects.create(kind=kind, title=title[:200], total=total, requested_by=user)
-
-
-def request_job(kind: JobKind, title: str, total: int, user: User = None) -> Job:
-    """A job for an app above that registered its own kind of work; not yet enqueued."""
-    return _new_job(kind, title, total, user)
 
 
 def cancel(job: Job, user: User = None) -> None:

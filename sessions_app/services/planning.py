@@ -167,7 +167,7 @@ def _name(slug: str) -> str:
 
 def _make_pairs(study: Study) -> list[Pair]:
     """The anchor against each other method, for every source."""
-    ready = {(w.source.pk, w.method): w.pvs for w in wanted_pvss(study)}
+    ready = {(w.source.pk, w.method): w.pvs for w in wanted_pvss(study) if w.pvs}
     return [
         Pair.objects.create(
             study=study, first=ready[source.pk, study.anchor], second=ready[source.pk, slug]

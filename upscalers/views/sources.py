@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.contrib import messages
 from django.db.models import Count, Prefetch, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -37,7 +39,7 @@ def ingest_progress(request: HttpRequest) -> HttpResponse:
     """The polled part of the Sources page; a finished ingest reloads the page."""
     jobs = _ingest_jobs()
     response = render(request, "upscalers/_ingest.html", {"jobs": jobs})
-    since = timezone.now() - timezone.timedelta(seconds=3)
+    since = timezone.now() - timedelta(seconds=3)
     if Job.objects.filter(
         kind=JobKind.INGEST, state=JobState.DONE, finished_at__gte=since
     ).exists():

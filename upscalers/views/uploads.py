@@ -51,7 +51,7 @@ def begin(request: HttpRequest) -> HttpResponseBase:
             f"and {free / 1e9:.1f} GB are free. Free some space first."
         )
     upload, _ = Upload.objects.update_or_create(
-        owner=request.user, fingerprint=fingerprint, size_bytes=size, job=None,
+        owner_id=request.user.pk, fingerprint=fingerprint, size_bytes=size, job=None,
         defaults={"file_name": name[:255], "options": options},
     )  # fmt: skip
     return JsonResponse({"id": str(upload.id), "received": upload.received})
@@ -62,7 +62,9 @@ def begin(request: HttpRequest) -> HttpResponseBase:
 def chunk(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     with transaction.atomic():
         upload = (
-            Upload.objects.select_for_update().filter(pk=pk, owner=request.user, job=None).first()
+            Upload.objects.select_for_update()
+            .filter(pk=pk, owner_id=request.user.pk, job=None)
+            .first()
         )
         if upload is None:
             return _refuse("This upload is not known any more. Start it again.", 404)

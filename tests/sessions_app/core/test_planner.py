@@ -111,7 +111,7 @@ def test_with_few_pairs_stabilisation_shows_them_again() -> None:
     [
         ([], "Choose sources"),
         (design(1, 4), "Add a second source"),
-        (design(1, 4) + [PlannablePair(900, "other", "method0", CELL_SECONDS)], "Add 2 of other"),
+        ([*design(1, 4), PlannablePair(900, "other", "method0", CELL_SECONDS)], "Add 2 of other"),
         (design(3, 2, seconds=400), "Use shorter clips"),
     ],
 )
