@@ -177,7 +177,10 @@ class Console {
         return display.online ? "Waiting for the display to be ready."
           : "The display is not connected: open it again, the session goes on from here.";
       }
-      return display.ready ? "Everything is ready to start." : "Open the display to begin.";
+      if (!display.online) return "Open the display to begin.";
+      if (display.ready) return "Everything is ready to start.";
+      return display.loaded ? "The display is not ready: see its checks."
+        : "The display is loading the clips.";
     }
     const cell = `Cell ${showing.number} of ${this.state.cells.length}`;
     const phase = showing.phases.find((/** @type {any} */ one) => one.name === showing.phase);

@@ -61,12 +61,12 @@ function screenPixels() {
   ];
 }
 
-/** @returns {Check} */
-function visible() {
+/** A hidden page gets no refreshes, so nothing else can be measured on it. @returns {Check} */
+export function visible() {
   return {
     id: "visible", label: "Page visible", ok: document.visibilityState === "visible",
     value: document.visibilityState,
-    advice: "Bring this window to the front and leave nothing over it.",
+    advice: "Give the display a window of its own, in front of all others.",
   };
 }
 

@@ -2,7 +2,8 @@
 // It decides nothing. While a cell is on, a lost connection changes nothing on the screen.
 
 import { LiveSocket, Outbox } from "../live/socket.js";
-import { runChecks, whyImpossible } from "./checks.js";
+import { runChecks, visible, whyImpossible } from "./checks.js";
+import { measureRefresh } from "./clock.js";
 import { FrameQueue } from "./frames.js";
 import { Painter } from "./painter.js";
 import { preloadClips } from "./preload.js";
@@ -47,9 +48,9 @@ class Display {
     this.playing = null;
     this.takeOver = false;
     this.outbox = new Outbox(String(data.token).slice(0, 12), sessionStorage);
-    /** Cells that this page has shown, whether or not the server has heard of it yet. */
-    this.shown = new Set(this.outbox.kept.map(({ message }) => message.showing));
     this.finishInterrupted();
+    /** Cells that this page has shown, whether or not the server has heard of it yet. */
+    this.shown = new Set(this.outbox.kept.map(({ message: said }) => said.showing));
     this.socket = new LiveSocket(String(data.socket), {
       outbox: this.outbox,
       hello: () => this.hello(),
@@ -64,12 +65,16 @@ class Display {
     this.listen();
   }
 
-  /** Reloaded in a vote phase before the evidence was delivered: the cell was shown all the same. */
+  /** What a reload left behind. A cell whose evidence is still to be delivered was shown to the
+   * end; news of any other cell is void, since that one will be shown again. */
   finishInterrupted() {
-    const kept = this.outbox.kept.map(({ message }) => message);
-    const told = kept.find(({ type }) => type === "evidence");
-    if (told && !kept.some((m) => m.type === "ended" && m.showing === told.showing)) {
-      this.outbox.add({ type: "ended", showing: told.showing, at: Date.now() });
+    const kept = this.outbox.kept.map(({ message: said }) => said);
+    const judged = kept.find(({ type }) => type === "evidence" || type === "ended")?.showing;
+    for (const { n, message: said } of this.outbox.kept) {
+      if (said.showing !== judged) this.outbox.remove(n);
+    }
+    if (judged && !kept.some((said) => said.type === "ended" && said.showing === judged)) {
+      this.outbox.add({ type: "ended", showing: judged, at: Date.now() });
     }
   }
 
@@ -161,12 +166,20 @@ class Display {
   }
 
   async check() {
-    if (!this.loaded || this.playing || this.checking) return;
+    if (!this.loaded || this.playing) return;
+    if (document.hidden) {
+      this.checks = [visible()];
+      this.listChecks();
+      this.report();
+      return;
+    }
+    if (this.checking) return;
     this.checking = true;
     try {
       const clips = [...this.clips.values()];
       const checks = await runChecks(clips, this.canvas, this.speed);
-      if (this.playing) return; // measured while something else was going on
+      // Measured while something else was going on: not worth reporting.
+      if (this.playing || document.hidden) return;
       this.checks = checks;
       this.hz = checks.find((check) => "hz" in check)?.hz ?? 0;
       this.listChecks();
@@ -298,6 +311,7 @@ class Display {
       const clips = this.ready(order.phases);
       this.ahead = ""; // from here on these frames are used up
       await frames.filled();
+      if (!this.hz) this.hz = await measureRefresh(); // checks overruled before they could run
       this.painter.prepare(clips[0].manifest);
       this.painter.grey();
       this.place();

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Error as PlaywrightError
 
 from sessions_app.models import Session, SessionState, Showing, ShowingState, Vote
 from tests.live_server import LiveServer
@@ -193,3 +194,21 @@ def test_a_seat_is_added_and_closed_from_the_console(room: Room) -> None:
     room.console.get_by_role("button", name="Close seat of V01").click()
     room.console.get_by_role("dialog").get_by_role("button", name="Close seat").click()
     expect(room.seats[0].get_by_role("heading", name="Seat closed")).to_be_visible()
+
+
+def test_a_display_reloaded_while_the_server_is_away_shows_the_cell_again(
+    room: Room, server: LiveServer
+) -> None:
+    """What it had to tell of the lost showing must not be taken for the showing itself."""
+    start(room)
+    wait_for_message(room.display, "A")
+    server.stop()
+    wait_for_message(room.display, "B")  # which the server does not hear of
+    with pytest.raises(PlaywrightError):
+        room.display.reload()
+    server.start()
+    room.display.goto(f"{server.url}/show/{room.session.token}/")
+    wait_for_message(room.display, "Vote 1")
+    wait_for(room.is_over, 60, "the end of the session")
+    first, again = (s for s in room.showings() if s.cell.position == 1)
+    assert (first.state, again.state) == (ShowingState.INTERRUPTED, ShowingState.SHOWN)
