@@ -37,6 +37,8 @@ class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
             "name", "question", "sources", "anchor", "methods", "scale", "vote_seconds",
             "panels", "viewers_per_panel", "members",
         )  # fmt: skip
+        labels = {"vote_seconds": "Seconds to vote", "viewers_per_panel": "Viewers in each panel"}
+        widgets = {"question": forms.Textarea(attrs={"rows": 2})}
 
     def __init__(self, *args: Any, owner: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -7,37 +7,75 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('upscalers', '0001_initial'),
+        ("upscalers", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='MetricRun',
+            name="MetricRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('job', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='metric_runs', to='upscalers.job')),
-                ('pvs', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='metric_run', to='upscalers.pvs')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="metric_runs",
+                        to="upscalers.job",
+                    ),
+                ),
+                (
+                    "pvs",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="metric_run",
+                        to="upscalers.pvs",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Measurement',
+            name="Measurement",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('metric', models.CharField(max_length=40)),
-                ('mean', models.FloatField(null=True)),
-                ('values', django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(null=True), default=list, size=None)),
-                ('note', models.CharField(blank=True, max_length=200)),
-                ('measured_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('pvs', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='measurements', to='upscalers.pvs')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("metric", models.CharField(max_length=40)),
+                ("mean", models.FloatField(null=True)),
+                (
+                    "values",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.FloatField(null=True), default=list, size=None
+                    ),
+                ),
+                ("note", models.CharField(blank=True, max_length=200)),
+                ("measured_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "pvs",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="measurements",
+                        to="upscalers.pvs",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pvs', 'metric'],
-                'constraints': [models.UniqueConstraint(fields=('pvs', 'metric'), name='one_measurement_each')],
+                "ordering": ["pvs", "metric"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("pvs", "metric"), name="one_measurement_each")
+                ],
             },
         ),
     ]

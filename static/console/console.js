@@ -228,7 +228,7 @@ class Console {
         ` ${cell.verdict}`);
     }
     return element("span", "", element("span", `badge badge--${cell.valid ? "ok" : "bad"}`,
-      cell.valid ? "counts" : "does not count"), ` ${cell.verdict}${again}`);
+      cell.valid ? (cell.kind === "test" ? "counts" : "shown") : "does not count"), ` ${cell.verdict}${again}`);
   }
 
   renderDisplay() {

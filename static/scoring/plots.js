@@ -37,7 +37,7 @@ function pageStyle() {
 
 /** @param {Figure} figure */
 function dressed(figure, { colours, text, line, background, em }, width) {
-  const axis = { gridcolor: line, linecolor: line, tickcolor: line, fixedrange: true };
+  const axis = { gridcolor: line, linecolor: line, tickcolor: line, fixedrange: true, automargin: true };
   const rows = figure.layout.showlegend ? legendRows(figure, width, em) : 0;
   const margin = { l: 3.2 * em, r: em, t: 0.6 * em, b: (3.4 + 1.5 * rows) * em };
   const layout = {

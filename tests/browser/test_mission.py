@@ -65,8 +65,8 @@ def design(page: Page) -> None:
     page.get_by_label("Anchor").select_option("lanczos3")
     for label in ("Bicubic", "SPAN x2"):
         page.get_by_label(label, exact=True).check()
-    page.get_by_label("Vote seconds").fill("2.5")
-    page.get_by_label("Viewers per panel").fill("2")
+    page.get_by_label("Seconds to vote").fill("2.5")
+    page.get_by_label("Viewers in each panel").fill("2")
     page.get_by_label("anna", exact=True).check()
     page.get_by_role("button", name="Create the study").click()
     expect(page.get_by_role("heading", name="Harbour lights")).to_be_visible()
