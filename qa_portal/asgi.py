@@ -1,10 +1,13 @@
 """The one ASGI application: pages, media and WebSockets."""
 
 import os
+import warnings
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "qa_portal.settings")
+# WhiteNoise reads static files synchronously. They are small; clips have a stream of their own.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 pages = get_asgi_application()  # first: it makes the models importable
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402

@@ -148,6 +148,9 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = DEBUG
 DISK_LOW_GB = environment.integer("MIDGREY_DISK_LOW_GB", 10)
 
+# The engine reads this one itself, since it knows no Django; a bad value has to stop the start.
+THREADS = environment.integer("MIDGREY_THREADS", 0)
+
 # Transport security
 TLS = environment.boolean("MIDGREY_TLS", False)
 BEHIND_PROXY = environment.boolean("MIDGREY_BEHIND_PROXY", False)

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ from upscalers.models import (
 log = logging.getLogger("midgrey.material")
 
 SCALES = (2, 4)
-KERNELS = ("bicubic",)
+ABANDONED_WORK = timedelta(days=1)
+ABANDONED_UPLOAD = timedelta(days=14)
 
 # Sent inside the transaction that makes the PVS ready, for apps above that measure it.
 pvs_ready = Signal()
@@ -248,6 +250,17 @@ def _raw(text: str) -> RawParameters:
         )
     width, height, rate, pix_fmt = found.groups()
     return RawParameters(int(width), int(height), Fraction(rate), pix_fmt)
+
+
+def discard_abandoned() -> None:
+    """Files nobody will come back for: of killed workers, and uploads given up long ago."""
+    cleared = store.clear_abandoned_workspaces(ABANDONED_WORK.total_seconds())
+    uploads = Upload.objects.filter(job=None, updated_at__lt=timezone.now() - ABANDONED_UPLOAD)
+    for upload in uploads:
+        log.info("upload %s of %s was given up", upload.file_name, upload.owner)
+        discard_upload(upload)
+    if cleared:
+        log.info("%s unfinished folders of dead workers are removed", cleared)
 
 
 def discard_upload(upload: Upload) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,23 @@ def workspace() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear_abandoned_workspaces(older_than_seconds: float) -> int:
+    """Removes what killed workers left; anything younger may be somebody's work in progress."""
+    oldest = time.time() - older_than_seconds
+    abandoned = [folder for folder in (root() / "work").glob("*") if _last_written(folder) < oldest]
+    for folder in abandoned:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(abandoned)
+
+
+def _last_written(folder: Path) -> float:
+    """Infinite when it vanishes meanwhile: then its owner is alive."""
+    try:
+        return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+    except FileNotFoundError:
+        return float("inf")
 
 
 def adopt(path: Path, suffix: str) -> tuple[str, int]:

@@ -14,6 +14,15 @@ def run_job(context: JobContext, job_id: int) -> None:
     jobs.run_job(context, job_id)
 
 
+@app.periodic(cron="41 3 * * *")
+@app.task(name="midgrey.discard_abandoned", queue="cpu", queueing_lock="discard_abandoned")
+def discard_abandoned(timestamp: int) -> None:
+    from upscalers import services
+
+    close_old_connections()
+    services.discard_abandoned()
+
+
 jobs.register(JobKind.INGEST, "upscalers.services.ingest_upload")
 jobs.register(JobKind.DEGRADE, "upscalers.services.make_low_resolution")
 jobs.register(JobKind.UPSCALE, "upscalers.services.upscale")

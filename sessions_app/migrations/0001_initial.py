@@ -13,190 +13,474 @@ import sessions_app.models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('upscalers', '0001_initial'),
+        ("upscalers", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Session',
+            name="Session",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('panel', models.PositiveSmallIntegerField(default=1)),
-                ('number', models.PositiveSmallIntegerField(help_text='within the panel, from 1')),
-                ('state', models.CharField(choices=[('planned', 'planned'), ('ready', 'ready'), ('running', 'running'), ('paused', 'paused'), ('finished', 'finished'), ('aborted', 'ended early')], default='planned', max_length=16)),
-                ('token', models.CharField(default=sessions_app.models.new_token, max_length=64, unique=True)),
-                ('secret', models.CharField(default=sessions_app.models.new_token, help_text='makes clip names opaque', max_length=64)),
-                ('display_id', models.UUIDField(help_text='the browser page that is the display', null=True)),
-                ('display_seen_at', models.DateTimeField(null=True)),
-                ('display_ready', models.BooleanField(default=False, help_text='preloaded and checked')),
-                ('display_report', models.JSONField(default=dict, help_text='checks with measured values')),
-                ('overrule_reason', models.CharField(blank=True, max_length=300)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("panel", models.PositiveSmallIntegerField(default=1)),
+                ("number", models.PositiveSmallIntegerField(help_text="within the panel, from 1")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("planned", "planned"),
+                            ("ready", "ready"),
+                            ("running", "running"),
+                            ("paused", "paused"),
+                            ("finished", "finished"),
+                            ("aborted", "ended early"),
+                        ],
+                        default="planned",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "token",
+                    models.CharField(
+                        default=sessions_app.models.new_token, max_length=64, unique=True
+                    ),
+                ),
+                (
+                    "secret",
+                    models.CharField(
+                        default=sessions_app.models.new_token,
+                        help_text="makes clip names opaque",
+                        max_length=64,
+                    ),
+                ),
+                (
+                    "display_id",
+                    models.UUIDField(help_text="the browser page that is the display", null=True),
+                ),
+                ("display_seen_at", models.DateTimeField(null=True)),
+                (
+                    "display_ready",
+                    models.BooleanField(default=False, help_text="preloaded and checked"),
+                ),
+                (
+                    "display_report",
+                    models.JSONField(default=dict, help_text="checks with measured values"),
+                ),
+                ("overrule_reason", models.CharField(blank=True, max_length=300)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
             ],
             options={
-                'ordering': ['study', 'panel', 'number'],
+                "ordering": ["study", "panel", "number"],
             },
         ),
         migrations.CreateModel(
-            name='Pair',
+            name="Pair",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('first', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='upscalers.pvs')),
-                ('second', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='upscalers.pvs')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "first",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="upscalers.pvs",
+                    ),
+                ),
+                (
+                    "second",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="upscalers.pvs",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Cell',
+            name="Cell",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField(help_text='in the session, from 1')),
-                ('kind', models.CharField(choices=[('stabilisation', 'stabilisation'), ('test', 'test')], max_length=16)),
-                ('a', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='upscalers.pvs')),
-                ('b', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='upscalers.pvs')),
-                ('repeats', models.ForeignKey(help_text='the cell that was not shown properly and is shown again here', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='repeated_by', to='sessions_app.cell')),
-                ('pair', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='cells', to='sessions_app.pair')),
-                ('session', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='cells', to='sessions_app.session')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("position", models.PositiveSmallIntegerField(help_text="in the session, from 1")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("stabilisation", "stabilisation"), ("test", "test")],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "a",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="upscalers.pvs",
+                    ),
+                ),
+                (
+                    "b",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="upscalers.pvs",
+                    ),
+                ),
+                (
+                    "repeats",
+                    models.ForeignKey(
+                        help_text="the cell that was not shown properly and is shown again here",
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="repeated_by",
+                        to="sessions_app.cell",
+                    ),
+                ),
+                (
+                    "pair",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="cells",
+                        to="sessions_app.pair",
+                    ),
+                ),
+                (
+                    "session",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="cells",
+                        to="sessions_app.session",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['session', 'position'],
+                "ordering": ["session", "position"],
             },
         ),
         migrations.CreateModel(
-            name='Showing',
+            name="Showing",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('state', models.CharField(choices=[('playing', 'playing'), ('shown', 'shown'), ('interrupted', 'interrupted')], default='playing', max_length=16)),
-                ('phase', models.CharField(blank=True, max_length=24)),
-                ('phase_started_at', models.DateTimeField(null=True)),
-                ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('vote_opened_at', models.DateTimeField(null=True)),
-                ('vote_closed_at', models.DateTimeField(null=True)),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('evidence', models.JSONField(default=dict)),
-                ('valid', models.BooleanField(help_text='unknown until the evidence is in', null=True)),
-                ('verdict', models.CharField(blank=True, max_length=300)),
-                ('cell', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='showings', to='sessions_app.cell')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("playing", "playing"),
+                            ("shown", "shown"),
+                            ("interrupted", "interrupted"),
+                        ],
+                        default="playing",
+                        max_length=16,
+                    ),
+                ),
+                ("phase", models.CharField(blank=True, max_length=24)),
+                ("phase_started_at", models.DateTimeField(null=True)),
+                ("started_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("vote_opened_at", models.DateTimeField(null=True)),
+                ("vote_closed_at", models.DateTimeField(null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                ("evidence", models.JSONField(default=dict)),
+                (
+                    "valid",
+                    models.BooleanField(help_text="unknown until the evidence is in", null=True),
+                ),
+                ("verdict", models.CharField(blank=True, max_length=300)),
+                (
+                    "cell",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="showings",
+                        to="sessions_app.cell",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['started_at'],
+                "ordering": ["started_at"],
             },
         ),
         migrations.CreateModel(
-            name='Study',
+            name="Study",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120)),
-                ('slug', models.SlugField(max_length=80, unique=True)),
-                ('question', models.TextField(blank=True, help_text='What do you want to find out?')),
-                ('methods', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, size=None)),
-                ('anchor', models.CharField(default='lanczos3', help_text='the method every other is compared with', max_length=40)),
-                ('scale', models.PositiveSmallIntegerField(default=2)),
-                ('kernel', models.CharField(default='bicubic', max_length=24)),
-                ('protocol_slug', models.CharField(default='expert-viewing', max_length=40)),
-                ('vote_seconds', models.FloatField(default=5.0, validators=[django.core.validators.MinValueValidator(1.0), django.core.validators.MaxValueValidator(60.0)])),
-                ('panels', models.PositiveSmallIntegerField(default=1, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(20)])),
-                ('viewers_per_panel', models.PositiveSmallIntegerField(default=3, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(9)])),
-                ('seed', models.BigIntegerField(default=sessions_app.models.new_seed)),
-                ('planned_at', models.DateTimeField(null=True)),
-                ('plan_notes', models.JSONField(default=list, help_text='what the planner had to say')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('members', models.ManyToManyField(blank=True, related_name='studies', to=settings.AUTH_USER_MODEL)),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='owned_studies', to=settings.AUTH_USER_MODEL)),
-                ('sources', models.ManyToManyField(blank=True, related_name='studies', to='upscalers.source')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("slug", models.SlugField(max_length=80, unique=True)),
+                (
+                    "question",
+                    models.TextField(blank=True, help_text="What do you want to find out?"),
+                ),
+                (
+                    "methods",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                (
+                    "anchor",
+                    models.CharField(
+                        default="lanczos3",
+                        help_text="the method every other is compared with",
+                        max_length=40,
+                    ),
+                ),
+                ("scale", models.PositiveSmallIntegerField(default=2)),
+                ("kernel", models.CharField(default="bicubic", max_length=24)),
+                ("protocol_slug", models.CharField(default="expert-viewing", max_length=40)),
+                (
+                    "vote_seconds",
+                    models.FloatField(
+                        default=5.0,
+                        validators=[
+                            django.core.validators.MinValueValidator(1.0),
+                            django.core.validators.MaxValueValidator(60.0),
+                        ],
+                    ),
+                ),
+                (
+                    "panels",
+                    models.PositiveSmallIntegerField(
+                        default=1,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(20),
+                        ],
+                    ),
+                ),
+                (
+                    "viewers_per_panel",
+                    models.PositiveSmallIntegerField(
+                        default=3,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(9),
+                        ],
+                    ),
+                ),
+                ("seed", models.BigIntegerField(default=sessions_app.models.new_seed)),
+                ("planned_at", models.DateTimeField(null=True)),
+                (
+                    "plan_notes",
+                    models.JSONField(default=list, help_text="what the planner had to say"),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "members",
+                    models.ManyToManyField(
+                        blank=True, related_name="studies", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="owned_studies",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "sources",
+                    models.ManyToManyField(
+                        blank=True, related_name="studies", to="upscalers.source"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'studies',
-                'ordering': ['-created_at'],
+                "verbose_name_plural": "studies",
+                "ordering": ["-created_at"],
             },
         ),
         migrations.AddField(
-            model_name='session',
-            name='study',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to='sessions_app.study'),
+            model_name="session",
+            name="study",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="sessions",
+                to="sessions_app.study",
+            ),
         ),
         migrations.AddField(
-            model_name='pair',
-            name='study',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pairs', to='sessions_app.study'),
+            model_name="pair",
+            name="study",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="pairs",
+                to="sessions_app.study",
+            ),
         ),
         migrations.CreateModel(
-            name='Viewer',
+            name="Viewer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=20)),
-                ('panel', models.PositiveSmallIntegerField(default=1)),
-                ('study', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='viewers', to='sessions_app.study')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("code", models.CharField(max_length=20)),
+                ("panel", models.PositiveSmallIntegerField(default=1)),
+                (
+                    "study",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="viewers",
+                        to="sessions_app.study",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['study', 'code'],
+                "ordering": ["study", "code"],
             },
         ),
         migrations.CreateModel(
-            name='Seat',
+            name="Seat",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('token', models.CharField(default=sessions_app.models.new_token, max_length=64, unique=True)),
-                ('code', models.CharField(default=sessions_app.models.new_code, max_length=6, unique=True)),
-                ('revoked_at', models.DateTimeField(null=True)),
-                ('seen_at', models.DateTimeField(null=True)),
-                ('session', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='seats', to='sessions_app.session')),
-                ('viewer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='seats', to='sessions_app.viewer')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "token",
+                    models.CharField(
+                        default=sessions_app.models.new_token, max_length=64, unique=True
+                    ),
+                ),
+                (
+                    "code",
+                    models.CharField(
+                        default=sessions_app.models.new_code, max_length=6, unique=True
+                    ),
+                ),
+                ("revoked_at", models.DateTimeField(null=True)),
+                ("seen_at", models.DateTimeField(null=True)),
+                (
+                    "session",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="seats",
+                        to="sessions_app.session",
+                    ),
+                ),
+                (
+                    "viewer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="seats",
+                        to="sessions_app.viewer",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['session', 'viewer__code'],
+                "ordering": ["session", "viewer__code"],
             },
         ),
         migrations.CreateModel(
-            name='Vote',
+            name="Vote",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slot', models.CharField(choices=[('A', 'A'), ('B', 'B')], max_length=1)),
-                ('score', models.PositiveSmallIntegerField()),
-                ('cast_at', models.DateTimeField(help_text='when the viewer tapped')),
-                ('received_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('changes', models.PositiveSmallIntegerField(default=0)),
-                ('seat', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='votes', to='sessions_app.seat')),
-                ('showing', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='votes', to='sessions_app.showing')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slot", models.CharField(choices=[("A", "A"), ("B", "B")], max_length=1)),
+                ("score", models.PositiveSmallIntegerField()),
+                ("cast_at", models.DateTimeField(help_text="when the viewer tapped")),
+                ("received_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("changes", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "seat",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="votes",
+                        to="sessions_app.seat",
+                    ),
+                ),
+                (
+                    "showing",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="votes",
+                        to="sessions_app.showing",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['showing', 'seat', 'slot'],
+                "ordering": ["showing", "seat", "slot"],
             },
         ),
         migrations.AddConstraint(
-            model_name='cell',
-            constraint=models.UniqueConstraint(fields=('session', 'position'), name='one_cell_per_position'),
+            model_name="cell",
+            constraint=models.UniqueConstraint(
+                fields=("session", "position"), name="one_cell_per_position"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='session',
-            constraint=models.UniqueConstraint(fields=('study', 'panel', 'number'), name='one_session_each'),
+            model_name="session",
+            constraint=models.UniqueConstraint(
+                fields=("study", "panel", "number"), name="one_session_each"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pair',
-            constraint=models.UniqueConstraint(fields=('study', 'first', 'second'), name='one_pair_each'),
+            model_name="pair",
+            constraint=models.UniqueConstraint(
+                fields=("study", "first", "second"), name="one_pair_each"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='viewer',
-            constraint=models.UniqueConstraint(fields=('study', 'code'), name='one_viewer_per_code'),
+            model_name="viewer",
+            constraint=models.UniqueConstraint(
+                fields=("study", "code"), name="one_viewer_per_code"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='seat',
-            constraint=models.UniqueConstraint(fields=('session', 'viewer'), name='one_seat_per_viewer'),
+            model_name="seat",
+            constraint=models.UniqueConstraint(
+                fields=("session", "viewer"), name="one_seat_per_viewer"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='vote',
-            constraint=models.UniqueConstraint(fields=('seat', 'showing', 'slot'), name='one_vote_per_box'),
+            model_name="vote",
+            constraint=models.UniqueConstraint(
+                fields=("seat", "showing", "slot"), name="one_vote_per_box"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='vote',
-            constraint=models.CheckConstraint(condition=models.Q(('score__lte', 10)), name='score_in_scale'),
+            model_name="vote",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("score__lte", 10)), name="score_in_scale"
+            ),
         ),
     ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from scoring.models import Measurement
 from upscalers import jobs, services, store
@@ -22,6 +25,7 @@ from upscalers.models import (
     LowResolution,
     Rendition,
     Source,
+    Upload,
 )
 from upscalers.services import Ingest
 
@@ -201,3 +205,30 @@ def test_renaming_keeps_names_unique(source: Source, owner: User, make_video: Ma
         services.rename_source(source, "B", owner)
     services.rename_source(source, "Old Harbour", owner)
     assert Source.objects.filter(name="old-harbour").exists()
+
+
+def test_what_a_killed_worker_left_is_removed_and_work_in_progress_is_not() -> None:
+    old, young = store.root() / "work" / "old", store.root() / "work" / "young"
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+        (folder / "half.mkv").write_bytes(b"x")
+    long_ago = time.time() - 2 * services.ABANDONED_WORK.total_seconds()
+    for path in (old / "half.mkv", old, young):
+        os.utime(path, (long_ago, long_ago))
+    services.discard_abandoned()
+    assert not old.exists()
+    assert young.exists(), "its file is still being written"
+
+
+def test_an_upload_given_up_long_ago_is_removed(owner: User) -> None:
+    old, young = (
+        Upload.objects.create(owner=owner, file_name=name, fingerprint=name, size_bytes=9)
+        for name in ("old", "young")
+    )
+    old.path.write_bytes(b"x")
+    Upload.objects.filter(pk=old.pk).update(
+        updated_at=timezone.now() - 2 * services.ABANDONED_UPLOAD
+    )
+    services.discard_abandoned()
+    assert list(Upload.objects.all()) == [young]
+    assert not list(store.incoming_folder().iterdir())
