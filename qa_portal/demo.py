@@ -126,8 +126,11 @@ def _wait_for_material(study: Study) -> None:
     while True:
         wanted = planning.wanted_pvss(study)
         for one in wanted:
-            if one.pvs and one.pvs.job and one.pvs.job.can_retry and not one.pvs.is_ready:
-                raise ClipError(f"{one.pvs.job} {one.pvs.job.state}: {one.pvs.job.error}")
+            if one.can_order:
+                raise ClipError(
+                    f"{one.source} {one.method}: {one.problem}. See its job, then press “Make what "
+                    "is missing” on the study's page."
+                )
         runs = MetricRun.objects.filter(pvs__in=[one.pvs for one in wanted if one.pvs])
         if any(run.job and run.job.state == JobState.FAILED for run in runs.select_related("job")):
             return  # the study can be planned without metrics

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
+from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
@@ -13,12 +14,18 @@ from scoring.models import Measurement, MetricRun
 from upscalers import jobs
 from upscalers.jobs import Progress
 from upscalers.models import PVS, Job, JobKind
-from upscalers.services import new_job, pvs_ready, retry
+from upscalers.services import cancel_if_open, new_job, pvs_ready, retry
 
 
 @receiver(pvs_ready)
 def measure_when_ready(sender: object, pvs: PVS, user: Any, **_: Any) -> None:
     request_measurement(pvs, user)
+
+
+@receiver(pre_delete, sender=PVS)
+def measure_no_more(sender: object, instance: PVS, **_: Any) -> None:
+    for run in MetricRun.objects.filter(pvs=instance):
+        cancel_if_open(run.job)
 
 
 def request_measurement(pvs: PVS, user: Any = None) -> MetricRun:
@@ -37,7 +44,7 @@ def request_measurement(pvs: PVS, user: Any = None) -> MetricRun:
 def measure_pvs(job: Job, progress: Progress) -> None:
     from scoring import metrics
 
-    run = job.metric_runs.select_related("pvs__clip").get()
+    run = jobs.target_of(job.metric_runs.select_related("pvs__clip"))
     reference, clip = run.pvs.source.clip, run.pvs.clip
     assert clip is not None, "only a made PVS is measured"
     found = metrics.measure(reference.path, clip.path, clip.format, progress, progress.should_stop)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,12 @@ from tests.factories import make_user
 from upscalers import jobs
 from upscalers.core.video import FFMPEG
 from upscalers.models import Job, JobState
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: Playwright keeps an event loop in this thread, and other tests need one
+    of their own."""
+    items.sort(key=lambda item: "chromium" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
@@ -71,12 +78,15 @@ def make_video(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def run_jobs(db: None) -> Callable[[], None]:
+def run_jobs(
+    db: None, django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[object]]
+) -> Callable[[], None]:
     """Does the work of the queue here and now, in order, until nothing waits."""
 
     def run() -> None:
-        while job := Job.objects.filter(state=JobState.WAITING).exclude(queue_id=None).first():
-            jobs.run_job(WORKER, job.pk)
+        while job := Job.objects.filter(state=JobState.WAITING).exclude(queue_id=None).last():
+            with django_capture_on_commit_callbacks(execute=True):
+                jobs.run_job(WORKER, job.pk)
 
     return run
 

@@ -11,9 +11,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from django.db import OperationalError, close_old_connections, connection, transaction
-from django.db.models import F
+from django.db.models import F, Model, QuerySet
 from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -50,6 +51,21 @@ class WorkerStopping(Exception):
 def register(kind: JobKind, work: str) -> None:
     """Says which function does jobs of this kind; called in `tasks.py` of the app that has it."""
     _works[kind] = work
+
+
+class Removed(Exception):
+    """What the job was to work on is gone."""
+
+
+Target = TypeVar("Target", bound=Model)
+
+
+def target_of(rows: QuerySet[Target]) -> Target:
+    """What a job works on: the one row that points at it."""
+    found = rows.first()
+    if found is None:
+        raise Removed
+    return found
 
 
 @dataclass
@@ -109,7 +125,7 @@ def run_job(context: JobContext, job_id: int) -> None:
             job,
             JobState.FAILED,
             f"The worker died {MOST_ATTEMPTS} times while doing this, most likely for want of "
-            "memory. Free some memory or use a smaller clip, then press Retry.",
+            "memory. Free some memory or use a smaller clip, then try again.",
         )
         return
     try:
@@ -133,6 +149,8 @@ def do(job: Job, progress: Progress) -> None:
         finish(job, JobState.CANCELLED)
     except ClipError as error:
         finish(job, JobState.FAILED, str(error))
+    except Removed:
+        finish(job, JobState.CANCELLED, "What it was about has been removed.")
     except (OperationalError, ConnectorException):
         # The database went away: nothing can be recorded now. Upkeep finds the job again.
         raise
@@ -146,12 +164,14 @@ def do(job: Job, progress: Progress) -> None:
 def finish(job: Job | None, state: JobState, error: str = "") -> None:
     if job is None:
         return
-    ended = Job.objects.filter(pk=job.pk, state__in=[JobState.WAITING, JobState.RUNNING]).update(
-        state=state, error=error, finished_at=timezone.now(), worker=""
-    )
+    with transaction.atomic():
+        ended = Job.objects.filter(
+            pk=job.pk, state__in=[JobState.WAITING, JobState.RUNNING]
+        ).update(state=state, error=error, finished_at=timezone.now(), worker="")
+        if ended:
+            job_ended.send(Job, job=job, state=state)
     if ended:
         log.info("job %s (%s) %s %s", job.pk, job.title, state, error)
-        job_ended.send(Job, job=job, state=state)
 
 
 def recover() -> int:

@@ -20,7 +20,7 @@ from django.utils.text import slugify
 from upscalers import audit, jobs, store
 from upscalers.core import pictures, video
 from upscalers.core.clip import ClipFormat, Cut, RawParameters
-from upscalers.core.errors import Cancelled, ClipError
+from upscalers.core.errors import ClipError
 from upscalers.jobs import Progress
 from upscalers.methods import Method, get_method
 from upscalers.models import (
@@ -86,13 +86,15 @@ def request_rendition(clip: Clip, title: str, user: User = None) -> Rendition | 
             wanted.job = new_job(JobKind.RENDER, f"Playback file of {title}", clip.frames, user)
             wanted.save(update_fields=["job"])
             jobs.enqueue(wanted.job)
+        elif not wanted.is_ready and wanted.job is not None and wanted.job.can_retry:
+            retry(wanted.job, user)
     return wanted
 
 
 def render(job: Job, progress: Progress) -> None:
     from upscalers.core import rendition
 
-    wanted = job.renditions.select_related("clip").get()
+    wanted = jobs.target_of(job.renditions.select_related("clip"))
     with store.workspace() as folder:
         out = folder / f"rendition{Rendition.SUFFIX}"
         manifest = rendition.make_rendition(
@@ -124,8 +126,12 @@ def ingest(
     user: User = None,
     on_progress: OnProgress = None,
     should_stop: ShouldStop = None,
+    upload: Upload | None = None,
 ) -> Source:
-    """Makes a source of a file, or raises ClipError and leaves nothing behind."""
+    """Makes a source of a file, or raises ClipError and leaves nothing behind.
+
+    The upload it came by ends with the same commit, so that a job run twice knows it is done.
+    """
     file_sha256 = _input_sha256(path)
     cut = asdict(wish.cut)
     twin = Source.objects.filter(file_sha256=file_sha256, cut=_as_json(cut)).first()
@@ -151,15 +157,23 @@ def ingest(
         with transaction.atomic():
             source = _create_source(
                 keep_clip(master, format, frames_sha256), wish, cut, file_sha256,
-                picture.read_bytes(), user,
+                picture.read_bytes(), _conversion(path), user,
             )  # fmt: skip
             request_rendition(source.clip, source.name, user)
             audit.record(user, "source added", source, file=wish.file_name)
+            if upload is not None:
+                discard_upload(upload)
     return source
 
 
 def _create_source(
-    clip: Clip, wish: Ingest, cut: dict[str, Any], file_sha256: str, thumbnail: bytes, user: User
+    clip: Clip,
+    wish: Ingest,
+    cut: dict[str, Any],
+    file_sha256: str,
+    thumbnail: bytes,
+    note: str,
+    user: User,
 ) -> Source:
     stem = slugify(wish.name or Path(wish.file_name).stem)[:70] or "source"
     name, number = stem, 2
@@ -172,11 +186,18 @@ def _create_source(
             file_name=wish.file_name[:255],
             file_sha256=file_sha256,
             cut=_as_json(cut),
+            note=note,
             thumbnail=thumbnail,
             owner=user,
         )
     except IntegrityError as error:
         raise ClipError(f"{wish.file_name} was added by somebody else just now.") from error
+
+
+def _conversion(path: Path) -> str:
+    if not pictures.is_sequence(path):
+        return ""
+    return "from RGB pictures to 8-bit 4:2:0, BT.709, limited range"
 
 
 def _as_json(cut: dict[str, Any]) -> dict[str, Any]:
@@ -200,19 +221,20 @@ def request_ingest(upload: Upload) -> Job:
 
 
 def ingest_upload(job: Job, progress: Progress) -> None:
-    upload = job.uploads.get()
+    upload = job.uploads.first()
+    if upload is None:
+        return  # it was made a source, and its worker died before it could say so
     wish = Ingest(upload.file_name, **ingest_options(upload.options))
     try:
-        ingest(upload.path, wish, upload.owner, progress, progress.should_stop)
+        ingest(upload.path, wish, upload.owner, progress, progress.should_stop, upload)
     except ClipError as error:
-        told = str(error).replace(upload.path.name, upload.file_name)
+        raise ClipError(str(error).replace(upload.path.name, upload.file_name)) from error
+
+
+@receiver(jobs.job_ended)
+def _discard_what_was_uploaded(sender: object, job: Job, **_: Any) -> None:
+    for upload in job.uploads.all():
         discard_upload(upload)
-        raise ClipError(told) from error
-    except Cancelled:
-        if progress.stop:  # by a person; a stopping worker leaves the upload to the next one
-            discard_upload(upload)
-        raise
-    discard_upload(upload)
 
 
 def ingest_options(options: dict[str, Any]) -> dict[str, Any]:
@@ -264,8 +286,9 @@ def discard_abandoned() -> None:
 
 
 def discard_upload(upload: Upload) -> None:
-    upload.path.unlink(missing_ok=True)
+    path = upload.path
     upload.delete()
+    transaction.on_commit(lambda: path.unlink(missing_ok=True))
 
 
 def rename_source(source: Source, name: str, user: User) -> None:
@@ -309,7 +332,7 @@ def sweep() -> None:
         wanted = getattr(clip, "rendition", None)
         if wanted is not None:
             cancel_if_open(wanted.job)
-            if wanted.is_ready:
+            if wanted.is_ready and Rendition.objects.filter(sha256=wanted.sha256).count() == 1:
                 wanted.path.unlink(missing_ok=True)
         path = clip.path
         clip.delete()
@@ -326,6 +349,7 @@ def request_pvss(
     wanted = [get_method(slug) for slug in methods]
     check_request(source, wanted, scale)
     with transaction.atomic():
+        request_rendition(source.clip, source.name, user)
         low = _request_low_resolution(source, scale, kernel, user)
         return [_request_pvs(low, method, user) for method in wanted]
 
@@ -348,6 +372,8 @@ def check_request(source: Source, methods: Iterable[Method], scale: int) -> None
 
 def _request_low_resolution(source: Source, scale: int, kernel: str, user: User) -> LowResolution:
     low, created = LowResolution.objects.get_or_create(source=source, scale=scale, kernel=kernel)
+    # Locked until the PVSs are ordered: whoever makes it then enqueues them, or finds it made here.
+    low = LowResolution.objects.select_for_update(of=("self",)).get(pk=low.pk)
     if created:
         low.job = new_job(
             JobKind.DEGRADE, f"Make {source} smaller, {kernel} x{scale}", source.clip.frames, user
@@ -371,7 +397,9 @@ def _request_pvs(low: LowResolution, method: Method, user: User) -> PVS:
         pvs.save(update_fields=["job"])
         if low.clip_id:
             jobs.enqueue(pvs.job)
-    elif not pvs.is_ready and pvs.job is not None and pvs.job.can_retry:
+    elif pvs.clip is not None:
+        request_rendition(pvs.clip, str(pvs), user)
+    elif pvs.job is not None and pvs.job.can_retry:
         retry(pvs.job, user)
     return pvs
 
@@ -379,7 +407,7 @@ def _request_pvs(low: LowResolution, method: Method, user: User) -> PVS:
 def make_low_resolution(job: Job, progress: Progress) -> None:
     from upscalers.core import degrade
 
-    low = job.degrades.select_related("source__clip").get()
+    low = jobs.target_of(job.degrades.select_related("source__clip"))
     source_clip = low.source.clip
     with store.workspace() as folder:
         out = folder / "low.mkv"
@@ -388,7 +416,8 @@ def make_low_resolution(job: Job, progress: Progress) -> None:
             progress, progress.should_stop,
         )  # fmt: skip
         with transaction.atomic():
-            low.clip = keep_clip(out, format, digest)
+            low = LowResolution.objects.select_for_update().get(pk=low.pk)
+            low.clip = low.clip or keep_clip(out, format, digest)
             low.save(update_fields=["clip"])
             for waiting in Job.objects.filter(
                 upscales__low_resolution=low, state=JobState.WAITING, queue_id=None
@@ -399,7 +428,9 @@ def make_low_resolution(job: Job, progress: Progress) -> None:
 def upscale(job: Job, progress: Progress) -> None:
     from upscalers.core import engine
 
-    pvs = job.upscales.select_related("low_resolution__clip", "low_resolution__source").get()
+    pvs = jobs.target_of(
+        job.upscales.select_related("low_resolution__clip", "low_resolution__source")
+    )
     if pvs.is_ready:
         return
     low = pvs.low_resolution
@@ -413,6 +444,8 @@ def upscale(job: Job, progress: Progress) -> None:
         )  # fmt: skip
         with transaction.atomic():
             pvs = PVS.objects.select_for_update().get(pk=pvs.pk)
+            if pvs.is_ready:
+                return  # another worker was thought dead and was not
             pvs.clip = keep_clip(out, result.format, result.frames_sha256)
             pvs.device = result.device
             pvs.wall_seconds = result.wall_s

@@ -1,6 +1,6 @@
 """The content-addressed store: a file is known by the SHA-256 of its bytes.
 
-It never overwrites and never trusts a name; two equal files are one.
+It never trusts a name; two equal files are one.
 """
 
 from __future__ import annotations

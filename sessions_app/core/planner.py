@@ -11,7 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 from sessions_app.core.protocol import Protocol
 
@@ -69,11 +69,14 @@ def plan(pairs: Sequence[PlannablePair], protocol: Protocol, seed: int, panels: 
     repeated_conditions = 0
     for panel in range(1, panels + 1):
         rng = random.Random(f"{seed}/{panel}")
+        # Apart, since which cells these are depends on measured quality: the others must not.
+        apart = random.Random(f"{seed}/{panel}/stabilisation")
         swapped = _draw_sides(pairs, rng)
         for number, share in enumerate(_deal(pairs, count, rng), start=1):
-            first, order, repeats = _order_session(stabilisation, share, rng)
+            order, repeats = _order_tests(share, rng)
             repeated_conditions += repeats
-            cells = [PlannedCell(pair, True, rng.random() < 0.5) for pair in first]
+            first = _order_stabilisation(stabilisation, order[0].source, apart)
+            cells = [PlannedCell(pair, True, apart.random() < 0.5) for pair in first]
             cells += [PlannedCell(pair, False, swapped[pair.id]) for pair in order]
             sessions.append(PlannedSession(panel, number, tuple(cells)))
     notes = _notes(pairs, stabilisation, sessions, repeated_conditions, protocol, count)
@@ -152,7 +155,7 @@ def _deal(
     """Spreads every source's and condition's cells evenly over the sessions."""
     shuffled = list(pairs)
     rng.shuffle(shuffled)
-    rank = {source: rng.random() for source in sorted({pair.source for pair in pairs})}
+    rank = {source: rng.random() for source in dict.fromkeys(pair.source for pair in pairs)}
     shuffled.sort(key=lambda pair: (-pair.seconds, rank[pair.source]))
     return [shuffled[start::count] for start in range(count)]
 
@@ -163,21 +166,18 @@ def _arrangeable(share: Sequence[PlannablePair]) -> bool:
     return all(n <= len(share) - n + 1 for n in per_source.values())
 
 
-def _order_session(
-    stabilisation: Sequence[PlannablePair], share: Sequence[PlannablePair], rng: random.Random
-) -> tuple[list[PlannablePair], list[PlannablePair], int]:
-    """Random orders without neighbours of one source, with as few of one condition as found."""
-    best: tuple[int, list[PlannablePair], list[PlannablePair]] | None = None
+def _order_tests(
+    share: Sequence[PlannablePair], rng: random.Random
+) -> tuple[list[PlannablePair], int]:
+    """A random order without neighbours of one source, with as few of one condition as found."""
+    best: tuple[int, list[PlannablePair]] | None = None
     for _ in range(ORDERS_TRIED):
-        first = _draw_order(stabilisation, None, rng)
-        order = _draw_order(share, first[-1].source if first else None, rng)
-        whole = first + order
-        neighbours = list(pairwise(whole))
-        if any(a.source == b.source for a, b in neighbours):
+        order = _draw_order(share, None, rng)
+        if _same_source_follows(order):
             continue
-        repeats = sum(a.condition == b.condition for a, b in neighbours)
+        repeats = _repeats(order)
         if best is None or repeats < best[0]:
-            best = (repeats, first, order)
+            best = (repeats, order)
         if repeats == 0:
             break
     if best is None:
@@ -185,7 +185,34 @@ def _order_session(
             "No order was found that keeps every source from being shown twice in a row. Add a "
             "source or take away a method."
         )
-    return best[1], best[2], best[0]
+    return best[1], best[0]
+
+
+def _order_stabilisation(
+    chosen: Sequence[PlannablePair], next_source: str, rng: random.Random
+) -> list[PlannablePair]:
+    """One of the orders that fit before the first test cell; the cells are few enough to try all."""
+    orders = [
+        order
+        for order in permutations(chosen)
+        if not _same_source_follows(order) and (not order or order[-1].source != next_source)
+    ]
+    if not orders:
+        raise ImpossiblePlan(
+            "The stabilisation cells have too few sources to keep one from being shown twice in a "
+            "row. Add a source."
+        )
+    fewest = min(map(_repeats, orders))
+    return list(rng.choice([order for order in orders if _repeats(order) == fewest]))
+
+
+def _repeats(order: Sequence[PlannablePair]) -> int:
+    """How often a condition follows itself."""
+    return sum(a.condition == b.condition for a, b in pairwise(order))
+
+
+def _same_source_follows(order: Sequence[PlannablePair]) -> bool:
+    return any(a.source == b.source for a, b in pairwise(order))
 
 
 def _draw_order(
@@ -241,7 +268,8 @@ def _notes(
         f"{len(pairs)} comparisons in {count} session{'s' if count > 1 else ''} per panel, the "
         f"longest {longest / 60:.1f} of at most {protocol.longest_session_seconds / 60:g} minutes.",
         "No source is shown twice in a row.",
-        "Which PVS is A was drawn for each cell; each method is A in half of its cells.",
+        "Which PVS is A was drawn for each cell; each method is A in half of its test cells, or as "
+        "nearly as their number allows.",
     ]
     if stabilisation:
         by = "measured quality" if all(p.quality is not None for p in pairs) else "position only"
@@ -264,5 +292,5 @@ def _notes(
             "no better order that was found."
         )
     else:
-        notes.append("No method beside the anchor is in two cells in a row.")
+        notes.append("No method beside the anchor is in two test cells in a row.")
     return notes

@@ -25,7 +25,7 @@ from sessions_app.models import (
 from upscalers import audit
 from upscalers.core.errors import ClipError
 from upscalers.methods import all_methods
-from upscalers.models import PVS, Source
+from upscalers.models import PVS, Job, Source
 from upscalers.services import request_pvss
 
 
@@ -41,6 +41,7 @@ class Wanted:
     method: str
     pvs: PVS | None
     problem: str = ""
+    can_order: bool = False
 
     @property
     def is_ready(self) -> bool:
@@ -99,29 +100,39 @@ def wanted_pvss(study: Study) -> list[Wanted]:
             low_resolution__kernel=study.kernel,
             method__in=methods_of(study),
         ).select_related(
-            "low_resolution__source__clip__rendition", "clip__rendition", "job"
+            "low_resolution__source__clip__rendition", "clip__rendition__job", "job"
         )
     }  # fmt: skip
-    sources = study.sources.select_related("clip__rendition").defer("thumbnail")
+    sources = study.sources.select_related("clip__rendition__job").defer("thumbnail")
     return [
-        Wanted(source, slug, pvs, _problem(source, pvs))
+        Wanted(source, slug, pvs, *_problem(source, pvs))
         for source in sources
         for slug in methods_of(study)
         for pvs in [pvss.get((source.pk, slug))]
     ]
 
 
-def _problem(source: Source, pvs: PVS | None) -> str:
+def _problem(source: Source, pvs: PVS | None) -> tuple[str, bool]:
+    """What is missing to show it, and whether ordering it (again) would help."""
     if source.clip.why_not_displayable:
-        return source.clip.why_not_displayable
+        return source.clip.why_not_displayable, False
     if pvs is None:
-        return "not made yet"
+        return "not made yet", True
     if pvs.clip is None:
-        return pvs.job.get_state_display() if pvs.job else "not made yet"
+        return _open_or_ended("PVS", pvs.job)
     for clip in (source.clip, pvs.clip):
-        if not (hasattr(clip, "rendition") and clip.rendition.is_ready):
-            return "playback file being made"
-    return ""
+        rendition = getattr(clip, "rendition", None)
+        if rendition is None:
+            return "no playback file", True
+        if not rendition.is_ready:
+            return _open_or_ended("playback file", rendition.job)
+    return "", False
+
+
+def _open_or_ended(what: str, job: Job | None) -> tuple[str, bool]:
+    if job is None or job.can_retry:
+        return f"{what} {job.get_state_display() if job else 'missing'}", True
+    return f"{what} being made", False
 
 
 def make_material(study: Study, user: Any) -> None:
@@ -172,7 +183,7 @@ def _make_pairs(study: Study) -> list[Pair]:
         Pair.objects.create(
             study=study, first=ready[source.pk, study.anchor], second=ready[source.pk, slug]
         )
-        for source in study.sources.defer("thumbnail")
+        for source in study.sources.order_by("pk").defer("thumbnail")  # names may change
         for slug in methods_of(study)[1:]
     ]
 

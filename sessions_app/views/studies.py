@@ -18,7 +18,7 @@ from sessions_app.services import planning
 from sessions_app.services.planning import StudyError
 from upscalers import audit
 from upscalers.access import coordinator_required, member_required
-from upscalers.models import PVS, Source
+from upscalers.models import Source
 
 
 @member_required
@@ -115,12 +115,8 @@ def _material(study: Study) -> dict[str, Any]:
         "methods": planning.methods_of(study),
         "rows": list(rows.values()),
         "missing": sum(not one.is_ready for one in wanted),
-        "unordered": any(_can_order(one.pvs) for one in wanted),
+        "unordered": any(one.can_order for one in wanted),
     }
-
-
-def _can_order(pvs: PVS | None) -> bool:
-    return pvs is None or (not pvs.is_ready and pvs.job is not None and pvs.job.can_retry)
 
 
 @member_required

@@ -12,7 +12,9 @@ const csrf = () => JSON.parse(document.body.getAttribute("hx-headers"))["x-csrft
 
 /** @param {string} url @param {RequestInit} init */
 async function ask(url, init) {
-  const response = await fetch(url, { ...init, headers: { ...init.headers, "X-CSRFToken": csrf() } });
+  const headers = { ...init.headers, "X-CSRFToken": csrf() };
+  const response = await fetch(url, { ...init, headers, redirect: "manual" });
+  if (response.type === "opaqueredirect") throw new Error("Sign in again in another tab.");
   const answer = await response.json().catch(() => ({ error: `The server answered ${response.status}.` }));
   return { status: response.status, answer };
 }
@@ -46,16 +48,21 @@ const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB`;
 async function upload(file, options) {
   const view = showUpload(file.name);
   const fingerprint = `${file.name}/${file.size}/${file.lastModified}`;
-  const begun = await ask(form.dataset.begin, {
-    method: "POST",
-    body: JSON.stringify({ file_name: file.name, size: file.size, fingerprint, options }),
-  });
   const fail = (reason) => {
     view.text.textContent = reason;
     view.text.className = "error";
     view.stop.textContent = "Dismiss";
     view.stop.onclick = () => view.card.remove();
   };
+  let begun;
+  try {
+    begun = await ask(form.dataset.begin, {
+      method: "POST",
+      body: JSON.stringify({ file_name: file.name, size: file.size, fingerprint, options }),
+    });
+  } catch (error) {
+    return fail(`${file.name} could not be sent: ${error.message} Then choose it again.`);
+  }
   if (begun.status !== 200) return fail(begun.answer.error);
   const url = `${form.dataset.begin}${begun.answer.id}/`;
   let { received } = begun.answer;
@@ -84,9 +91,9 @@ async function upload(file, options) {
         if (!cancelled) fail(answer.error);
         return;
       } else throw new Error(answer.error);
-    } catch {
+    } catch (error) {
       const wait = RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)];
-      view.text.textContent = `Connection lost at ${megabytes(received)}. Trying again…`;
+      view.text.textContent = `Stopped at ${megabytes(received)}: ${error.message} Trying again…`;
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
   }

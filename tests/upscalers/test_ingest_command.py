@@ -45,6 +45,7 @@ def test_a_sequence_of_pictures(make_video: Callable[..., Path], tmp_path: Path)
     ingest(tmp_path, rate="50", name="shot")
     source = Source.objects.get()
     assert (source.clip.frames, source.clip.rate, source.clip.pix_fmt) == (10, 50, "yuv420p")
+    assert "from RGB" in source.note
 
 
 def test_raw_video(make_video: Callable[..., Path], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -220,7 +221,9 @@ def test_what_a_killed_worker_left_is_removed_and_work_in_progress_is_not() -> N
     assert young.exists(), "its file is still being written"
 
 
-def test_an_upload_given_up_long_ago_is_removed(owner: User) -> None:
+def test_an_upload_given_up_long_ago_is_removed(
+    owner: User, django_capture_on_commit_callbacks: Any
+) -> None:
     old, young = (
         Upload.objects.create(owner=owner, file_name=name, fingerprint=name, size_bytes=9)
         for name in ("old", "young")
@@ -229,6 +232,96 @@ def test_an_upload_given_up_long_ago_is_removed(owner: User) -> None:
     Upload.objects.filter(pk=old.pk).update(
         updated_at=timezone.now() - 2 * services.ABANDONED_UPLOAD
     )
-    services.discard_abandoned()
+    with django_capture_on_commit_callbacks(execute=True):
+        services.discard_abandoned()
     assert list(Upload.objects.all()) == [young]
     assert not list(store.incoming_folder().iterdir())
+
+
+def test_a_method_asked_for_while_the_low_resolution_is_made_is_not_forgotten(
+    source: Source, owner: User, run_jobs: RunJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from upscalers.core import degrade
+
+    make = degrade.make_low_resolution
+
+    def ask_meanwhile(*args: Any) -> Any:
+        made = make(*args)
+        services.request_pvss(source, ["bicubic"], 2, owner)
+        return made
+
+    monkeypatch.setattr(degrade, "make_low_resolution", ask_meanwhile)
+    services.request_pvss(source, ["nearest"], 2, owner)
+    run_jobs()
+    assert all(pvs.is_ready for pvs in PVS.objects.all())
+    assert PVS.objects.count() == 2
+
+
+def test_two_workers_on_one_pvs_leave_one_clip(
+    source: Source, owner: User, run_jobs: RunJobs
+) -> None:
+    [pvs] = services.request_pvss(source, ["nearest"], 2, owner)
+    run_jobs()
+    pvs.refresh_from_db()
+    first, clips = pvs.clip, Clip.objects.count()
+    PVS.objects.filter(pk=pvs.pk).update(clip=None)  # as the second worker saw it
+    Job.objects.filter(pk=pvs.job_id).update(state=JobState.WAITING)
+    run_jobs()
+    pvs.refresh_from_db()
+    assert pvs.clip == first, "the same frames make the same file"
+    assert Clip.objects.count() == clips
+
+
+def test_an_ingest_whose_worker_died_after_the_commit_is_done(
+    owner: User, make_video: MakeVideo, run_jobs: RunJobs
+) -> None:
+    data = make_video().read_bytes()
+    upload = Upload.objects.create(
+        owner=owner, file_name="a.mkv", fingerprint="a", size_bytes=len(data), received=len(data)
+    )
+    upload.path.write_bytes(data)
+    job = services.request_ingest(upload)
+    run_jobs()
+    Job.objects.filter(pk=job.pk).update(state=JobState.WAITING)
+    run_jobs()
+    job.refresh_from_db()
+    assert (job.state, job.error) == (JobState.DONE, "")
+    assert Source.objects.count() == 1
+
+
+def test_a_cancelled_ingest_keeps_no_file(
+    owner: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    upload = Upload.objects.create(owner=owner, file_name="a", fingerprint="a", size_bytes=1)
+    upload.path.write_bytes(b"x")
+    job = services.request_ingest(upload)
+    with django_capture_on_commit_callbacks(execute=True):
+        services.cancel(job, owner)
+    assert not Upload.objects.exists()
+    assert not list(store.incoming_folder().iterdir())
+
+
+def test_removing_a_source_cancels_what_was_still_to_be_measured(
+    source: Source, owner: User, run_jobs: RunJobs
+) -> None:
+    services.request_pvss(source, ["nearest"], 2, owner)
+    run_jobs()
+    measuring = Job.objects.get(kind=JobKind.MEASURE)
+    Job.objects.filter(pk=measuring.pk).update(state=JobState.WAITING)
+    services.remove_source(source, owner)
+    measuring.refresh_from_db()
+    assert measuring.state == JobState.CANCELLED
+
+
+def test_a_failed_playback_file_is_made_when_the_pvs_is_asked_for_again(
+    source: Source, owner: User, run_jobs: RunJobs
+) -> None:
+    services.request_pvss(source, ["nearest"], 2, owner)
+    run_jobs()
+    made = PVS.objects.get().clip.rendition  # type: ignore[union-attr]
+    Rendition.objects.filter(pk=made.pk).update(sha256="")
+    Job.objects.filter(pk=made.job_id).update(state=JobState.FAILED)
+    services.request_pvss(source, ["nearest"], 2, owner)
+    run_jobs()
+    made.refresh_from_db()
+    assert made.is_ready

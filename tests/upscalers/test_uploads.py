@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -108,10 +109,13 @@ def test_a_path_in_a_name_is_only_a_name(coordinator: Client) -> None:
     assert Upload.objects.get().file_name == "passwd"
 
 
-def test_giving_up_removes_the_pieces(coordinator: Client) -> None:
+def test_giving_up_removes_the_pieces(
+    coordinator: Client, django_capture_on_commit_callbacks: Any
+) -> None:
     pk = begin(coordinator, 5000)["id"]
     send(coordinator, pk, 0, b"x" * 100)
-    coordinator.delete(f"{BEGIN}{pk}/")
+    with django_capture_on_commit_callbacks(execute=True):
+        coordinator.delete(f"{BEGIN}{pk}/")
     assert not Upload.objects.exists()
     assert not list(store.incoming_folder().iterdir())
 

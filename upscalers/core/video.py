@@ -182,6 +182,7 @@ class ClipWriter:
         )  # fmt: skip
         return ffmpeg.output(
             video, file_url(self._partial), format="matroska", fps_mode="passthrough",
+            fflags="+bitexact",  # the same frames make the same file, so that it is stored once
             **{"c:v": "ffv1", "level": 3, "g": 1, "slicecrc": 1},
         )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -130,3 +131,22 @@ def test_notes_say_when_a_method_must_follow_itself() -> None:
 def test_notes_say_when_stabilisation_was_chosen_without_measured_quality() -> None:
     pairs = [PlannablePair(i, f"source{i}", "span", CELL_SECONDS) for i in range(5)]
     assert "Plan again once the metrics are there" in " ".join(plan(pairs, EXPERT_VIEWING, 1).notes)
+
+
+@settings(max_examples=30, deadline=None)
+@given(designs, st.integers(0, 2**31))
+def test_measured_quality_and_names_do_not_change_the_order_of_test_cells(
+    pairs: list[PlannablePair], seed: int
+) -> None:
+    def tests(of: list[PlannablePair]) -> list[tuple[int, bool]]:
+        return [
+            (cell.pair.id, cell.swapped)
+            for session in plan(of, EXPERT_VIEWING, seed).sessions
+            for cell in session.cells
+            if not cell.stabilisation
+        ]
+
+    unmeasured = [replace(pair, quality=None) for pair in pairs]
+    renamed = [replace(pair, source=f"{99 - int(pair.source[6:])} renamed") for pair in pairs]
+    assert tests(unmeasured) == tests(pairs)
+    assert tests(renamed) == tests(pairs)
