@@ -191,7 +191,7 @@ def _order_tests(
 def _order_stabilisation(
     chosen: Sequence[PlannablePair], next_source: str, rng: random.Random
 ) -> list[PlannablePair]:
-    """One of the orders that fit before the first test cell; the cells are few enough to try all."""
+    """One of the orders that fit before the first test cell; few enough cells to try all."""
     orders = [
         order
         for order in permutations(chosen)
