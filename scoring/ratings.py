@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from django.db.models import Case, F, IntegerField, QuerySet, When
 
-from sessions_app.models import CellKind, Slot, Study, Vote
+from sessions_app.models import CellKind, ShowingState, Slot, Study, Vote
 from upscalers.models import PVS
 
 # Column of the table -> where the database has it, seen from a vote.
@@ -29,6 +29,7 @@ _FROM_VOTE = {
     "received_at": "received_at",
     "changes": "changes",
     "shown_properly": "showing__valid",
+    "state": "showing__state",
     "verdict": "showing__verdict",
 }
 _FROM_PVS = {
@@ -52,7 +53,7 @@ def ratings_of(study: Study) -> pd.DataFrame:
     table["showing"] = table["showing"].astype(str)
     table["not_counted_because"] = why_not_counted(table)
     table["counted"] = table["not_counted_because"] == ""
-    return table.drop(columns="verdict")
+    return table.drop(columns=["state", "verdict"])
 
 
 def votes_of(study: Study) -> QuerySet[Vote]:
@@ -73,11 +74,15 @@ def votes_of(study: Study) -> QuerySet[Vote]:
 
 
 def why_not_counted(table: pd.DataFrame) -> pd.Series:
-    """Empty where the vote counts. Expects the columns kind, shown_properly and verdict."""
+    """Empty where the vote counts. Expects the columns kind, shown_properly, state and verdict."""
     because = pd.Series("", index=table.index, dtype=object)
+    verdict = table["verdict"].replace("", "no reason recorded")
     improper = table["shown_properly"].eq(False).fillna(False).astype(bool)
-    because[improper] = "not shown properly: " + table["verdict"].replace("", "no reason recorded")
-    because[table["shown_properly"].isna()] = "what the display measured is not in yet"
+    because[improper] = "not shown properly: " + verdict
+    unmeasured = table["shown_properly"].isna()
+    because[unmeasured] = "what the display measured is not in yet"
+    interrupted = table["state"] == ShowingState.INTERRUPTED
+    because[unmeasured & interrupted] = "interrupted: " + verdict
     other = table["kind"] != CellKind.TEST
     because[other] = table["kind"].map(lambda kind: f"{kind} cell: never counted")
     return because

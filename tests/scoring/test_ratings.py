@@ -30,21 +30,23 @@ def test_stabilisation_votes_are_kept_and_not_counted(study):
 
 
 @pytest.mark.parametrize(
-    ("valid", "verdict", "because"),
+    ("state", "valid", "verdict", "because"),
     [
-        (False, "a: 249 of 250 frames shown", "not shown properly: a: 249 of 250 frames shown"),
-        (False, "", "not shown properly: no reason recorded"),
-        (None, "", "what the display measured is not in yet"),
+        ("shown", False, "a: 3 frames late", "not shown properly: a: 3 frames late"),
+        ("shown", False, "", "not shown properly: no reason recorded"),
+        ("playing", None, "", "what the display measured is not in yet"),
+        ("interrupted", None, "the session ended", "interrupted: the session ended"),
+        ("interrupted", False, "a: 3 frames late", "not shown properly: a: 3 frames late"),
     ],
 )
 def test_votes_of_a_cell_that_was_not_shown_properly_do_not_count(
-    empty_factory, valid, verdict, because
+    empty_factory, state, valid, verdict, because
 ):
     session = empty_factory.run_session(make_panel(2))
     seats = dict.fromkeys(session.seats.all(), "good")
     cell = empty_factory.add_cell(session, 90, CellKind.TEST, empty_factory.study.pairs.first())
     showing = empty_factory.add_showing(cell, valid=valid)
-    showing.verdict = verdict
+    showing.state, showing.verdict = state, verdict
     showing.save()
     empty_factory.add_votes(showing, seats)
     table = ratings_of(empty_factory.study)
