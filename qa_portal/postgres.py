@@ -271,12 +271,18 @@ class EmbeddedPostgres:
 
     def _ensure_database(self) -> None:
         parameters = self.connection_parameters("postgres")
-        with psycopg.connect(**parameters, autocommit=True) as connection:
-            known = connection.execute(
-                "SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]
-            ).fetchone()
-            if not known:
-                connection.execute(f"CREATE DATABASE {DATABASE}".encode())
+        try:
+            with psycopg.connect(**parameters, autocommit=True) as connection:
+                known = connection.execute(
+                    "SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]
+                ).fetchone()
+                if not known:
+                    connection.execute(f"CREATE DATABASE {DATABASE}".encode())
+        except psycopg.Error as error:
+            raise PostgresError(
+                f"The embedded PostgreSQL started and then failed ({error}). Start Midgrey again;"
+                f" if that does not help, see {self.log}."
+            ) from error
 
     # -- what runs already ---------------------------------------------------------------
 
@@ -318,7 +324,8 @@ class EmbeddedPostgres:
         orphans = [p for p in psutil.process_iter(["name"]) if self._is_ours(p)]
         _, alive = psutil.wait_procs(orphans, timeout=5)
         for process in alive:
-            process.send_signal(signal.SIGQUIT)
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGQUIT)
         _, alive = psutil.wait_procs(alive, timeout=5)
         if alive:
             pids = ", ".join(str(process.pid) for process in alive)
@@ -328,7 +335,7 @@ class EmbeddedPostgres:
             )
 
     def _clear_stale_lock(self) -> None:
-        """Remove a lock left by a dead server, which a reused process number would keep valid."""
+        """Remove locks left by a dead server, which a reused process number keeps valid."""
         lock = self.cluster / "postmaster.pid"
         if not lock.exists():
             return
@@ -339,7 +346,8 @@ class EmbeddedPostgres:
                 file=sys.stderr,
             )
             lock.unlink()
-        # with the process gone PostgreSQL replaces the lock itself, after checks of its own
+            (self.socket_folder / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
+        # with the process gone PostgreSQL replaces the locks itself, after checks of its own
 
     # -- stopping ------------------------------------------------------------------------
 

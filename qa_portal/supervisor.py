@@ -136,7 +136,7 @@ class Supervisor:
             try:
                 if self.postgres.ensure_running():
                     log.warning("PostgreSQL had died and was started again")
-            except PostgresError as error:
+            except (PostgresError, OSError) as error:  # such as a full disk: may pass
                 log.error("PostgreSQL cannot be started again: %s", error)
                 time.sleep(2)
         for child in self.children:

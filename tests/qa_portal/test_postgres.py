@@ -112,12 +112,37 @@ def test_a_killed_server_is_started_again_with_its_data(data_dir):
     assert server_pid(data_dir) is None
 
 
+class KilledOnceMore(EmbeddedPostgres):
+    """Its first server is killed right after it answered, before anything was asked of it."""
+
+    killed = False
+
+    def _ensure_database(self):
+        if not self.killed:
+            self.killed = True
+            os.kill(server_pid(self.data_dir), signal.SIGKILL)
+            wait_for(lambda: server_pid(self.data_dir) is None)
+        super()._ensure_database()
+
+
+def test_a_server_killed_just_after_its_restart_is_an_error_that_the_next_try_mends(data_dir):
+    server = KilledOnceMore(data_dir)
+    with pytest.raises(PostgresError, match="Start Midgrey again"):
+        server.use()
+    assert server.ensure_running() is True
+    psycopg.connect(**server.connection_parameters()).close()
+    server.leave()
+
+
 def test_a_stale_lock_with_a_reused_process_number_is_removed_and_reported(data_dir, user):
     leaves(user())
     lock = data_dir / "postgres" / "postmaster.pid"
     lock.write_text(f"{os.getpid()}\n{lock.parent}\n1700000000\n5432\n\n\n\nready\n")
+    socket_lock = lock.with_name(".s.PGSQL.5432.lock")
+    socket_lock.write_text(lock.read_text())
     if os.geteuid() == 0:
-        os.chown(lock, lock.parent.stat().st_uid, -1)
+        for left in (lock, socket_lock):
+            os.chown(left, lock.parent.stat().st_uid, -1)
     process = user()
     is_using(process)
     assert server_pid(data_dir) not in (None, os.getpid())

@@ -21,6 +21,19 @@ once = len(sys.argv) > 2
 Supervisor([Child("child", ["-c", sys.argv[1]], once=once)], None).run()
 print("stopped in order")
 """
+WITHOUT_POSTGRES = """
+import logging
+from qa_portal.postgres import PostgresError
+from qa_portal.supervisor import Child, Supervisor
+logging.basicConfig(level="INFO", format="%(message)s")
+errors = [PostgresError("it was killed again"), OSError("no space left")]
+class Failing:
+    def ensure_running(self):
+        if errors:
+            raise errors.pop(0)
+        return True
+Supervisor([Child("child", ["-c", "import time; time.sleep(600)"])], Failing()).run()
+"""
 WAITING = "import time\nwhile True: time.sleep(1)"
 WITH_GRANDCHILD = (
     "import subprocess, sys, time; subprocess.Popen(['sleep', '600']); time.sleep(600)"
@@ -32,9 +45,9 @@ STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN)\nwhile True: 
 def supervise():
     processes = []
 
-    def begin(script: str, *more: str) -> subprocess.Popen[str]:
+    def begin(child: str, *more: str, script: str = SUPERVISE) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", SUPERVISE, script, *more],
+            [sys.executable, "-c", script, child, *more],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -66,6 +79,18 @@ def test_a_killed_child_is_started_again(supervise):
     first = child_of(supervisor)
     first.kill()
     wait_for(lambda: child_of(supervisor).pid != first.pid)
+
+
+def test_a_postgresql_that_cannot_be_started_is_tried_again_and_ends_nothing(supervise):
+    supervisor = supervise(WAITING, script=WITHOUT_POSTGRES)
+    child = child_of(supervisor)
+    said = [supervisor.stdout.readline().strip() for _ in range(4)]
+    assert said[1:] == [
+        "PostgreSQL cannot be started again: it was killed again",
+        "PostgreSQL cannot be started again: no space left",
+        "PostgreSQL had died and was started again",
+    ]
+    assert child.is_running()
 
 
 def test_a_child_that_is_done_is_not_started_again(supervise):
