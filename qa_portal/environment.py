@@ -78,8 +78,8 @@ def kept_secret(path: Path) -> str:
             f"{path} cannot be read. Run Midgrey as the user who made it, or set"
             " MIDGREY_DATA_DIR to a folder of your own."
         ) from error
+    private_folder(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
@@ -91,8 +91,21 @@ def kept_secret(path: Path) -> str:
         finally:
             draft.unlink()
     except OSError as error:
-        raise ImproperlyConfigured(
-            f"{path} cannot be written ({error.strerror}). Make the folder writable, or set"
-            " MIDGREY_DATA_DIR to one that is."
-        ) from error
+        raise _not_writable(path, error) from error
     return path.read_text()
+
+
+def private_folder(path: Path) -> Path:
+    """Made for its owner alone when missing: clips and logs may be confidential."""
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    return path
+
+
+def _not_writable(path: Path, error: OSError) -> ImproperlyConfigured:
+    return ImproperlyConfigured(
+        f"{path} cannot be written ({error.strerror}). Make the folder writable, or set"
+        " MIDGREY_DATA_DIR to one that is."
+    )

@@ -48,5 +48,5 @@ class ShortLines(logging.Formatter):
 
 
 def rotating_file(path: Path) -> logging.Handler:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     return RotatingFileHandler(path, maxBytes=10_000_000, backupCount=5, delay=True)

@@ -8,6 +8,7 @@ This module deliberately does no migrations and knows nothing of Django.
 from __future__ import annotations
 
 import atexit
+import errno
 import fcntl
 import hashlib
 import importlib.util
@@ -16,6 +17,7 @@ import pwd
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -36,6 +38,7 @@ LONGEST_SOCKET_FOLDER = 80  # a socket's whole path must fit into 107 bytes
 START_TIMEOUT = 120.0  # recovery after a crash may take a while
 STOP_TIMEOUT = 30.0
 LOG_LIMIT = 5_000_000
+ACCESS_LIST = "system.posix_acl_access"
 
 
 class PostgresError(Exception):
@@ -159,8 +162,8 @@ class EmbeddedPostgres:
             entry = _system_user()
             uid, gid = entry.pw_uid, entry.pw_gid
         identity = {"user": uid, "group": gid, "extra_groups": []}
-        _let_others_pass(self.data_dir)
-        _let_others_pass(programs())
+        _let_pass(self.data_dir, uid)
+        _let_pass(programs(), uid)
         if not _can_run(identity):  # installed under a strict umask
             _let_others_read(programs().parent)
         return identity
@@ -218,7 +221,7 @@ class EmbeddedPostgres:
             )
 
     def _launch(self, identity: dict[str, Any]) -> None:
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
             self.log.replace(self.log.with_suffix(".log.1"))
         begin = self.log.stat().st_size if self.log.exists() else 0
@@ -394,12 +397,39 @@ def _system_user() -> pwd.struct_passwd:
         ) from error
 
 
-def _let_others_pass(folder: Path) -> None:
-    """Let the server's user reach `folder`: search permission only, and only where it lacks."""
+def _let_pass(folder: Path, uid: int) -> None:
+    """Let the server's user, and nobody else, reach `folder`: search permission where it lacks.
+
+    Where the file system knows no access lists, everybody gets that permission: names that are
+    known can be opened then, as far as their own permissions go, but no folder can be listed.
+    """
     for part in (folder, *folder.parents):
         mode = part.stat().st_mode
-        if not mode & 0o001:
+        if mode & 0o001:
+            continue
+        try:
+            _add_to_access_list(part, uid)
+        except OSError:
             part.chmod(mode | 0o001)
+
+
+def _add_to_access_list(folder: Path, uid: int) -> None:
+    """What `setfacl -m u:UID:x` does, which is not installed everywhere."""
+    layout, nobody = struct.Struct("<HHI"), 0xFFFFFFFF  # tag, permissions, user or group
+    try:
+        found = os.getxattr(folder, ACCESS_LIST)[4:]
+        entries = {(tag, who): bits for tag, bits, who in layout.iter_unpack(found)}
+    except OSError as error:
+        if error.errno != errno.ENODATA:
+            raise
+        mode = folder.stat().st_mode  # tags: 1 owner, 2 user, 4 group, 16 mask, 32 others
+        entries = {(1, nobody): mode >> 6 & 7, (4, nobody): mode >> 3 & 7, (32, nobody): mode & 7}
+        entries[16, nobody] = entries[4, nobody]
+    wanted = entries | {(2, uid): entries.get((2, uid), 0) | 1}
+    wanted[16, nobody] = entries.get((16, nobody), entries[4, nobody]) | 1
+    if wanted != entries:
+        packed = [layout.pack(tag, bits, who) for (tag, who), bits in sorted(wanted.items())]
+        os.setxattr(folder, ACCESS_LIST, struct.pack("<I", 2) + b"".join(packed))
 
 
 def _let_others_read(folder: Path) -> None:

@@ -16,7 +16,9 @@ from qa_portal.postgres import EmbeddedPostgres
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = __version__
-DATA_DIR = environment.folder("MIDGREY_DATA_DIR", BASE_DIR / "data", "`data` beside `manage.py`")
+DATA_DIR = environment.private_folder(
+    environment.folder("MIDGREY_DATA_DIR", BASE_DIR / "data", "`data` beside `manage.py`")
+)
 DEBUG = environment.boolean("MIDGREY_DEBUG", False)
 SECRET_KEY = environment.text("MIDGREY_SECRET_KEY") or environment.kept_secret(
     DATA_DIR / "secret_key"
@@ -130,7 +132,7 @@ TIME_ZONE = environment.text("MIDGREY_TIME_ZONE", "UTC")
 USE_TZ = True
 
 # Files
-MEDIA_ROOT = DATA_DIR / "media"
+MEDIA_ROOT = environment.private_folder(DATA_DIR / "media")
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [

@@ -49,6 +49,19 @@ def test_a_list_ignores_spaces_and_empty_parts(monkeypatch):
     assert environment.words("MIDGREY_X") == ["a.example", "b.example"]
 
 
+def test_a_private_folder_is_its_owners_alone_and_one_that_is_there_is_left(tmp_path):
+    assert environment.private_folder(tmp_path / "media").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o770)  # with the group of a second machine's workers, say
+    assert environment.private_folder(tmp_path / "shared").stat().st_mode & 0o777 == 0o770
+
+
+def test_a_folder_that_cannot_be_made_says_what_to_set(tmp_path):
+    (tmp_path / "data").write_text("")
+    with pytest.raises(ImproperlyConfigured, match="or set MIDGREY_DATA_DIR"):
+        environment.private_folder(tmp_path / "data" / "media")
+
+
 def test_a_kept_secret_stays_the_same_and_is_private(tmp_path):
     path = tmp_path / "new folder" / "secret"
     first = environment.kept_secret(path)

@@ -1,7 +1,10 @@
 """The embedded PostgreSQL, really started, shared and killed."""
 
+import errno
 import os
 import signal
+import stat
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -167,6 +170,36 @@ def test_the_folder_of_the_server_is_closed_to_others(data_dir):
     server.use()
     assert server.socket_folder.stat().st_mode & 0o077 == 0
     server.leave()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has the server run by another user")
+@pytest.mark.parametrize("known", [True, False], ids=["access lists", "no access lists"])
+def test_run_by_root_below_a_private_folder_the_server_alone_may_pass(tmp_path, monkeypatch, known):
+    if not known:
+        monkeypatch.setattr(os, "getxattr", _not_supported)
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    (private / "notes.txt").write_text("mine")
+    server = EmbeddedPostgres(private / "data", durable=False)
+    for _ in range(2):  # the second start finds its permission there
+        server.use()
+        server.leave()
+    mode = stat.S_IMODE(private.stat().st_mode)
+    reader = ["cat", str(private / "notes.txt")]
+    others = subprocess.run(reader, user=65534, group=65534, extra_groups=[], capture_output=True)
+    assert mode == (0o710 if known else 0o701)
+    assert others.returncode == (1 if known else 0)
+    if known:
+        entries = os.getxattr(private, "system.posix_acl_access")
+        assert struct.unpack("<I" + "HHI" * 5, entries)[4:7] == (2, 1, _server_user(private))
+
+
+def _not_supported(*args):
+    raise OSError(errno.EOPNOTSUPP, "not supported")
+
+
+def _server_user(private: Path) -> int:
+    return (private / "data" / "postgres").stat().st_uid
 
 
 @pytest.mark.parametrize("name", ["x" * 100, "a,comma", "ünïcode"])

@@ -62,4 +62,5 @@ def test_a_bad_value_stops_the_start_with_its_name(tmp_path, name, value):
 def test_without_any_setting_a_secret_is_made_and_no_server_started(tmp_path):
     result = start(tmp_path)
     assert result.returncode == 0, result.stderr
-    assert [path.name for path in (tmp_path / "data").iterdir()] == ["secret_key"]
+    made = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "data").iterdir()}
+    assert made == {"media": 0o700, "secret_key": 0o600}  # no database
