@@ -60,9 +60,11 @@ def demo_account() -> tuple[str, str]:
     folder = Path(os.environ.get("MIDGREY_DATA_DIR") or ROOT / "data")
     try:
         passwords = json.loads((folder / "demo_passwords.json").read_text())
+        return "demo-coordinator", passwords["demo-coordinator"]
     except FileNotFoundError:
         sys.exit("There is no demo yet: run 'make demo' and leave it running.")
-    return "demo-coordinator", passwords["demo-coordinator"]
+    except KeyError:
+        sys.exit("The password of demo-coordinator was changed: 'make demo' says what to do.")
 
 
 def take(browser: Browser, size: str, options: argparse.Namespace, name: str, word: str) -> None:

@@ -47,7 +47,7 @@ PEOPLE = {"demo-coordinator": COORDINATOR, "demo-analyst": ANALYST}
 @dataclass(frozen=True)
 class Account:
     username: str
-    password: str
+    password: str  # empty: changed since it was made, or its file was lost
     role: str
 
 
@@ -64,13 +64,14 @@ def make_accounts() -> list[Account]:
         passwords = {}
     accounts = []
     for username, role in PEOPLE.items():
-        password = passwords.setdefault(username, new_password())
         person, is_new = User.objects.get_or_create(username=username)
         if is_new:
-            person.set_password(password)
+            person.set_password(passwords.setdefault(username, new_password()))
             person.save()
             person.groups.set([Group.objects.get(name=role)])
-        accounts.append(Account(username, password, role))
+        elif not person.check_password(passwords.get(username)):
+            passwords.pop(username, None)
+        accounts.append(Account(username, passwords.get(username, ""), role))
     _keep(passwords)
     return accounts
 

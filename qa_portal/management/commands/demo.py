@@ -43,7 +43,13 @@ class Command(serve.Command):
         super().announce(address)
         self.stdout.write("Sign in as:")
         for account in self.accounts:
-            self.stdout.write(f"  {account.username:<18} {account.password}   ({account.role})")
+            password = account.password or "(changed)"
+            self.stdout.write(f"  {account.username:<18} {password:<14}   ({account.role})")
+        if changed := next((one.username for one in self.accounts if not one.password), None):
+            self.stdout.write(
+                "A changed password is not known here. To set one anew:\n"
+                f"  .venv/bin/python manage.py changepassword {changed}"
+            )
         self.stdout.write(
             f"The demo study makes itself now; see {address}jobs/ for its progress.\n"
         )
