@@ -9,13 +9,14 @@ which a page learns from `ping`.
 All pages    ->  ping {t}                             <-  pong {t, now}
              <-  state {...}   a snapshot (snapshots.py) on arrival and whenever something changed
              <-  refused {reason, can_take_over}      the socket is of no more use to this page
-Display      ->  hello {display, showing, take_over}  first; `display` names this page
+Display      ->  hello {display, showing, take_over, fresh}  first; `display` names this page, and
+                 a fresh one has checked nothing yet
              ->  report {checks, loaded, progress}    what the checks measured
              ->  phase {showing, phase, at}
              ->  evidence {showing, evidence}         the stimuli were shown to their end
              ->  ended {showing, at}
              ->  failed {showing, reason}
-Seat         ->  vote {showing, slot, score, at}
+Seat         ->  vote {showing, slot, score, at}      its ack says the `score` that was kept
 Console      ->  start, pause, resume, end, overrule {reason}, repeat {cell}, add-seat {viewer},
                  revoke-seat {seat}
 """
@@ -32,8 +33,9 @@ from uuid import UUID
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404
 from django.utils import timezone
 
@@ -53,7 +55,7 @@ NOT_YOURS = 4403
 CANNOT_NOW = 4503
 
 Action = Callable[[Any, Message], Any]
-DATABASE_GONE = (DatabaseError, InterfaceError)
+DATABASE_GONE = (OperationalError, InterfaceError)
 
 
 class Face(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
@@ -119,8 +121,8 @@ class Face(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no typ
             if message["type"] == "ping":
                 await self.pong(message)
                 return
-            await self.act(message)
-            answer = {"type": "ack", "n": number}
+            kept = await self.act(message)
+            answer = {"type": "ack", "n": number, **(kept or {})}
         except (BadMessage, BadEvidence, Refused) as error:
             answer = {"type": "error", "n": number, "reason": str(error)}
         except DATABASE_GONE as error:
@@ -128,14 +130,21 @@ class Face(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no typ
             log.warning("a message could not be kept: %s", error)
             await self.close(CANNOT_NOW)
             return
+        except (DatabaseError, UnicodeEncodeError):
+            # Sent again it would fail again.
+            log.exception("the database refused a message")
+            reason = "The server could not keep this; its log says why."
+            answer = {"type": "error", "n": number, "reason": reason}
         if number is not None or answer["type"] == "error":
             await self.tell(answer)
 
-    async def act(self, message: Message) -> None:
+    async def act(self, message: Message) -> dict[str, Any] | None:
+        """Does what is asked; the answer may say more than that it was done."""
         action = self.actions.get(message["type"])
         if action is None:
             raise BadMessage(f"There is no message of type {message['type'][:40]!r}.")
-        await database_sync_to_async(action)(self, message)
+        kept: dict[str, Any] | None = await database_sync_to_async(action)(self, message)
+        return kept
 
     async def pong(self, message: Message) -> None:
         await self.tell({"type": "pong", "t": message.get("t"), "now": _now()})
@@ -183,21 +192,22 @@ class DisplayConsumer(Face):
             self.session_pk = session.pk
         return session is not None
 
-    async def act(self, message: Message) -> None:
+    async def act(self, message: Message) -> dict[str, Any] | None:
         if message["type"] == "hello":
             await self.hello(message)
-        elif self.display is None:
+            return None
+        if self.display is None:
             raise BadMessage("A display says hello first.")
-        else:
-            await super().act(message)
+        return await super().act(message)
 
     async def hello(self, message: Message) -> None:
         display = messages.identity(message, "display")
         showing = messages.identity_or_none(message, "showing")
         take_over = messages.flag(message, "take_over")
+        fresh = messages.flag(message, "fresh")
         try:
             await database_sync_to_async(running.display_hello)(
-                self.session_pk, display, showing, take_over
+                self.session_pk, display, showing, take_over, fresh
             )
         except Refused as refusal:
             await self.refuse(str(refusal), can_take_over=True)
@@ -297,57 +307,71 @@ class SeatConsumer(Face):
             raise Refused("This seat was closed by the coordinator.")
         return snapshots.for_seat(seat)
 
-    def vote(self, message: Message) -> None:
-        running.cast_vote(
+    def vote(self, message: Message) -> dict[str, Any]:
+        vote = running.cast_vote(
             self.seat_pk,
             messages.identity(message, "showing"),
             messages.text(message, "slot", 1),
             messages.whole(message, "score"),
             messages.moment(message, "at"),
         )
+        return {"score": vote.score}
 
     actions = {"vote": vote}
 
 
 class ConsoleConsumer(Face):
+    user: Any
+
     def find(self) -> bool:
-        pk = self.scope["url_route"]["kwargs"]["pk"]
-        if not is_coordinator(self.scope["user"]):
+        """Reads the user anew each time: whoever opened the console may have lost the right."""
+        found = get_user_model().objects.filter(pk=self.scope["user"].pk).first()
+        if found is None or not is_coordinator(found):
             return False
         try:
-            self.session_pk = session_for_running(self.scope["user"], pk).pk
+            session = session_for_running(found, self.scope["url_route"]["kwargs"]["pk"])
         except (Http404, PermissionDenied):
             return False
+        self.user, self.session_pk = found, session.pk
         return True
 
+    def require_right(self) -> None:
+        if not self.find():
+            raise Refused("You may no longer run this session. Ask its owner or an administrator.")
+
+    async def act(self, message: Message) -> dict[str, Any] | None:
+        await database_sync_to_async(self.require_right)()
+        return await super().act(message)
+
     def snapshot(self) -> dict[str, Any]:
+        self.require_right()
         session = Session.objects.select_related("study").get(pk=self.session_pk)
         return snapshots.for_console(session)
 
     def start(self, message: Message) -> None:
-        running.start(self.session_pk, self.scope["user"])
+        running.start(self.session_pk, self.user)
 
     def pause(self, message: Message) -> None:
-        running.pause(self.session_pk, self.scope["user"])
+        running.pause(self.session_pk, self.user)
 
     def resume(self, message: Message) -> None:
-        running.resume(self.session_pk, self.scope["user"])
+        running.resume(self.session_pk, self.user)
 
     def end(self, message: Message) -> None:
-        running.end(self.session_pk, self.scope["user"])
+        running.end(self.session_pk, self.user)
 
     def repeat(self, message: Message) -> None:
         cell = messages.whole(message, "cell")
-        running.repeat_cell(self.session_pk, cell, self.scope["user"])
+        running.repeat_cell(self.session_pk, cell, self.user)
 
     def overrule(self, message: Message) -> None:
-        running.overrule(self.session_pk, messages.text(message, "reason"), self.scope["user"])
+        running.overrule(self.session_pk, messages.text(message, "reason"), self.user)
 
     def add_seat(self, message: Message) -> None:
-        running.add_seat(self.session_pk, messages.text(message, "viewer", 20), self.scope["user"])
+        running.add_seat(self.session_pk, messages.text(message, "viewer", 20), self.user)
 
     def revoke_seat(self, message: Message) -> None:
-        running.revoke_seat(self.session_pk, messages.whole(message, "seat"), self.scope["user"])
+        running.revoke_seat(self.session_pk, messages.whole(message, "seat"), self.user)
 
     actions = {
         "start": start, "pause": pause, "resume": resume, "end": end, "repeat": repeat,

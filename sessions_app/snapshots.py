@@ -112,7 +112,10 @@ def for_seat(seat: Seat) -> dict[str, Any]:
 
 
 def _cell_for_seat(seat: Seat, showing: Showing) -> dict[str, Any]:
-    votes = {vote.slot: vote.score for vote in seat.votes.filter(showing=showing)}
+    votes = {
+        vote.slot: {"score": vote.score, "at": milliseconds(vote.cast_at)}
+        for vote in seat.votes.filter(showing=showing)
+    }
     phases = seat.session.study.protocol.phases
     return {
         "showing": str(showing.pk),

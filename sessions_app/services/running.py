@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -153,7 +154,11 @@ def failed_checks(session: Session) -> list[dict[str, Any]]:
 
 
 def rule_for(session: Session) -> Rule:
-    return TRIAL if session.overrule_reason else EXACT
+    """A trial may be shown in a window only where just that was overruled."""
+    if not session.overrule_reason:
+        return EXACT
+    overruled = session.display_report.get("overruled", [])
+    return TRIAL if "fullscreen" in overruled else replace(TRIAL, forgiven=())
 
 
 def _begin_next(session: Session) -> None:
@@ -171,9 +176,6 @@ def _finish(session: Session, state: SessionState) -> None:
     session.state = state
     session.finished_at = timezone.now()
     session.save(update_fields=["state", "finished_at"])
-    Showing.objects.filter(cell__session=session, state=ShowingState.PLAYING).update(
-        state=ShowingState.INTERRUPTED, ended_at=session.finished_at, verdict="the session ended"
-    )
     _close_windows(session, session.finished_at + GRACE)
 
 
@@ -221,6 +223,9 @@ def end(session_pk: int, user: Any) -> None:
     with _changing(session_pk) as session:
         if session.is_over:
             raise Refused("The session is over already.")
+        playing = current_showing(session)
+        if playing:
+            _leave(playing, "the session ended")
         _finish(session, State.ABORTED if next_cell(session) else State.FINISHED)
         audit.record(user, "end session", session)
 
@@ -334,29 +339,34 @@ def _seat_is(seat_pk: int, seen_at: datetime | None) -> None:
 
 
 def display_hello(
-    session_pk: int, display: UUID, showing: UUID | None, take_over: bool = False
+    session_pk: int,
+    display: UUID,
+    showing: UUID | None,
+    take_over: bool = False,
+    fresh: bool = False,
 ) -> None:
-    """A display page opened or came back; `showing` is the cell it has on the screen."""
+    """A display page opened or came back; `showing` is the cell it has on the screen, or still has
+    to tell of. A fresh page has neither loaded nor checked anything itself."""
     with _changing(session_pk) as session:
         stranger = session.display_id is not None and session.display_id != display
         if stranger and display_is_alive(session) and not take_over:
             raise Refused("Another window is this session's display.")
-        if session.display_id != display:
+        if session.display_id != display or fresh:
             session.display_id = display
             _set_ready(session, False)
         session.display_seen_at = timezone.now()
         session.save(update_fields=["display_id", "display_seen_at"])
         playing = current_showing(session)
         if playing and playing.pk != showing:
-            _leave(playing)
+            _leave(playing, "the display page was closed or reloaded")
             _set_ready(session, False)  # until the page has checked itself again
 
 
-def _leave(showing: Showing) -> None:
-    """The display lost a cell. If its stimuli had been shown to the end it counts all the same."""
+def _leave(showing: Showing, reason: str) -> None:
+    """A cell ends early. If its stimuli had been shown to the end it counts all the same."""
     if showing.valid is None:
         showing.state = ShowingState.INTERRUPTED
-        showing.verdict = "the display page was closed or reloaded"
+        showing.verdict = reason[:300]
     else:
         showing.state = ShowingState.SHOWN
     showing.ended_at = timezone.now()
@@ -480,14 +490,13 @@ def showing_ended(session_pk: int, display: UUID, showing_pk: UUID, at: datetime
 
 
 def showing_failed(session_pk: int, display: UUID, showing_pk: UUID, reason: str) -> None:
-    """The display could not go on with a cell: it is shown again, after a pause to look why."""
+    """The display could not go on with a cell: a pause to look why. Then the cell is shown again,
+    unless its stimuli had been shown to the end."""
     with _changing(session_pk) as session:
         showing = _playing(session, display, showing_pk)
         if showing is None:
             return
-        showing.state, showing.ended_at = ShowingState.INTERRUPTED, timezone.now()
-        showing.verdict = reason[:300]
-        showing.save(update_fields=["state", "ended_at", "verdict"])
+        _leave(showing, reason)
         if session.state == State.RUNNING:
             session.state = State.PAUSED
             session.save(update_fields=["state"])
@@ -512,7 +521,9 @@ def planned_vote_opening(showing: Showing) -> datetime:
 def cast_vote(seat_pk: int, showing_pk: UUID, slot: str, score: int, cast_at: datetime) -> Vote:
     """Keeps a score. A late delivery counts by when it was tapped; the later tap wins."""
     with transaction.atomic():
-        seat = Seat.objects.select_for_update().select_related("session__study").get(pk=seat_pk)
+        # The seat alone is locked: a panel that votes at once must not queue for its session.
+        seats = Seat.objects.select_for_update(of=("self",)).select_related("session__study")
+        seat = seats.get(pk=seat_pk)
         if seat.revoked_at:
             raise Refused("This seat was closed by the coordinator.")
         if slot not in Slot.values or not seat.session.study.protocol.scale.accepts(score):

@@ -75,7 +75,7 @@ export class LiveSocket {
    * @param {string} path
    * @param {{outbox?: Outbox, hello?: () => Message, onstate?: (state: Message) => void,
    *   onrefused?: (refusal: Message) => void, onlink?: (online: boolean) => void,
-   *   onanswer?: (kept: Kept, error: string|null) => void,
+   *   onanswer?: (kept: Kept, error: string|null, answer: Message) => void,
    *   onerror?: (reason: string, n: number|null) => void,
    *   onack?: (n: number) => void}} given
    */
@@ -99,6 +99,9 @@ export class LiveSocket {
 
   open() {
     if (this.over || (this.socket && this.socket.readyState <= WebSocket.OPEN)) return;
+    // The one before may still be closing, and nobody waits for that: what it did not have
+    // acknowledged is sent again as soon as this one is heard.
+    this.setOnline(false);
     const socket = new WebSocket(this.url);
     this.socket = socket;
     socket.onopen = () => {
@@ -106,7 +109,9 @@ export class LiveSocket {
       if (this.given.hello) socket.send(JSON.stringify(this.given.hello()));
       this.ping();
     };
-    socket.onmessage = ({ data }) => this.receive(JSON.parse(data));
+    socket.onmessage = ({ data }) => {
+      if (this.socket === socket) this.receive(JSON.parse(data));
+    };
     socket.onclose = ({ code }) => {
       if (this.socket !== socket) return;
       this.setOnline(false);
@@ -127,6 +132,7 @@ export class LiveSocket {
     if (this.socket?.readyState !== WebSocket.OPEN) return;
     if (performance.now() - this.heard > SILENCE) {
       this.socket.close();
+      this.open();
       return;
     }
     this.socket.send(JSON.stringify({ type: "ping", t: Date.now() }));
@@ -151,10 +157,10 @@ export class LiveSocket {
         this.given.onrefused?.(message);
         break;
       case "ack":
-        this.answered(message.n, null);
+        this.answered(message, null);
         break;
       case "error":
-        this.answered(message.n, message.reason);
+        this.answered(message, message.reason);
         break;
     }
   }
@@ -163,14 +169,16 @@ export class LiveSocket {
   setOnline(online) {
     if (online === this.online) return;
     this.online = online;
-    if (online) for (const kept of this.given.outbox?.kept ?? []) this.transmit(kept);
+    // First whatever the page says on this: a display how it stands, before what it has shown.
     this.given.onlink?.(online);
+    if (online) for (const kept of this.given.outbox?.kept ?? []) this.transmit(kept);
   }
 
-  /** @param {number|null} n @param {string|null} error */
-  answered(n, error) {
+  /** @param {Message} answer @param {string|null} error */
+  answered(answer, error) {
+    const n = /** @type {number|null} */ (answer.n);
     const kept = n === null ? undefined : this.given.outbox?.remove(n);
-    if (kept) this.given.onanswer?.(kept, error);
+    if (kept) this.given.onanswer?.(kept, error, answer);
     else if (error) this.given.onerror?.(error, n);
     else if (n !== null) this.given.onack?.(n);
   }

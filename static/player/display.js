@@ -37,7 +37,9 @@ class Display {
     this.progress = "";
     this.speed = 0;
     this.hz = 0;
-    this.checking = false;
+    /** @type {Promise<void>|null} */
+    this.checking = null;
+    this.checked = ""; // the window of the last checks
     this.ahead = ""; // the clips that are decoded ahead for a cell to come
     this.reported = -Infinity;
     /** @type {import("./checks.js").Check[]} */
@@ -57,9 +59,7 @@ class Display {
       onstate: (state) => this.follow(state),
       onrefused: (refusal) => this.refused(refusal),
       onlink: (online) => this.linkChanged(online),
-      onanswer: ({ message }, error) => {
-        if (error) console.warn(`${message.type} was refused: ${error}`);
-      },
+      onanswer: ({ message: said }, error) => this.answered(said, error),
       onerror: (reason) => console.warn(reason),
     });
     this.listen();
@@ -82,7 +82,8 @@ class Display {
     const display = (sessionStorage["midgrey-display"] ??= crypto.randomUUID());
     const undelivered = this.outbox.kept.at(-1)?.message.showing ?? null;
     const showing = this.playing?.order.id ?? undelivered;
-    return { type: "hello", display, showing, take_over: this.takeOver };
+    const fresh = !this.checks.length; // whatever was checked was checked by a page before
+    return { type: "hello", display, showing, take_over: this.takeOver, fresh };
   }
 
   listen() {
@@ -166,27 +167,38 @@ class Display {
   }
 
   async check() {
-    if (!this.loaded || this.playing) return;
+    if (!this.loaded || this.playing) return; // what changes during a cell is checked after it
+    if (document.hidden || !this.checking) await this.measure(() => !this.playing);
+  }
+
+  /** @param {() => boolean} undisturbed whether what was measured meanwhile is worth reporting */
+  async measure(undisturbed) {
     if (document.hidden) {
-      this.checks = [visible()];
-      this.listChecks();
-      this.report();
+      this.accept([visible()]);
       return;
     }
-    if (this.checking) return;
-    this.checking = true;
-    try {
-      const clips = [...this.clips.values()];
-      const checks = await runChecks(clips, this.canvas, this.speed);
-      // Measured while something else was going on: not worth reporting.
-      if (this.playing || document.hidden) return;
-      this.checks = checks;
-      this.hz = checks.find((check) => "hz" in check)?.hz ?? 0;
-      this.listChecks();
-      this.report();
-    } finally {
-      this.checking = false;
-    }
+    this.checking = this.runChecks(undisturbed);
+    await this.checking.finally(() => { this.checking = null; });
+  }
+
+  /** @param {() => boolean} undisturbed */
+  async runChecks(undisturbed) {
+    let seen, checks;
+    do { // again where full screen was entered or left meanwhile
+      seen = view();
+      checks = await runChecks([...this.clips.values()], this.canvas, this.speed);
+      if (!undisturbed()) return;
+    } while (document.hidden || seen !== view());
+    this.hz = checks.find((check) => "hz" in check)?.hz ?? 0;
+    this.accept(checks);
+  }
+
+  /** @param {import("./checks.js").Check[]} checks */
+  accept(checks) {
+    this.checks = checks;
+    this.checked = view();
+    this.listChecks();
+    this.report();
   }
 
   listChecks() {
@@ -234,8 +246,19 @@ class Display {
     this.prepare();
     const order = /** @type {Order|null} */ (state.showing);
     if (this.playing && order?.id !== this.playing.order.id) this.playing.abort.abort();
-    else if (!this.playing && order && !this.shown.has(order.id) && this.loaded) this.play(order);
+    else if (!this.playing && order && state.ready && this.loaded && !this.shown.has(order.id)) {
+      this.play(order);
+    }
     this.describe();
+  }
+
+  /** A cell whose evidence is not accepted cannot end by itself.
+   * @param {import("../live/socket.js").Message} said @param {string|null} error */
+  answered(said, error) {
+    if (!error) return;
+    console.warn(`${said.type} was refused: ${error}`);
+    if (said.type !== "evidence" && said.type !== "ended") return;
+    this.keep({ type: "failed", showing: said.showing, reason: error.slice(0, 300) });
   }
 
   /** @param {any} refusal */
@@ -316,6 +339,10 @@ class Display {
       this.painter.grey();
       this.place();
       const evidence = await this.show(order, abort.signal);
+      if (document.hidden || view() !== this.checked) {
+        await this.checking;
+        await this.measure(() => true); // first, so that no cell follows on a display not ready
+      }
       this.keep({ type: "ended", showing: order.id, at: this.socket.clock.at(Number(evidence.end)) });
     } catch (error) {
       frames.stop();
@@ -346,6 +373,7 @@ class Display {
       onphase: (index, stamp) => {
         const phase = order.phases[index];
         const at = this.socket.clock.at(stamp);
+        if (phase.clip !== null) this.compare(evidence);
         // Nothing but painting in the refresh itself.
         setTimeout(() => this.phaseBegan(order, phase, at, evidence));
       },
@@ -354,6 +382,15 @@ class Display {
         return watchPage(collected, this.canvas);
       },
     }, signal);
+  }
+
+  /** A clip that begins in another window than the one checked is not shown as it was checked.
+   * @param {Evidence} evidence */
+  compare(evidence) {
+    if (document.hidden) evidence.event("page hidden");
+    if (view() !== this.checked) {
+      evidence.event(`window is ${view()}, but ${this.checked || "none"} was checked`);
+    }
   }
 
   /** @param {Order} order @param {Phase} phase @param {number} at @param {Evidence} evidence */
@@ -374,6 +411,9 @@ class Display {
     this.socket.keep(said);
   }
 }
+
+/** The window as far as the checks depend on it. */
+const view = () => `${innerWidth} × ${innerHeight} × ${devicePixelRatio}`;
 
 /** What would spoil a cell, noted as it happens. @param {Evidence} evidence
  * @param {HTMLCanvasElement} canvas @returns {() => void} */

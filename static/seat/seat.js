@@ -33,17 +33,20 @@ class SeatPage {
     this.state = null;
     /** @type {Map<string, number>} scores the server has, by showing and slot */
     this.saved = new Map();
+    /** @type {Map<string, number>} when a box was last tapped, by showing and slot */
+    this.tapped = new Map();
     /** @type {Map<Slot, string>} */
     this.refusals = new Map();
     this.open = false;
     this.digit = { value: "", at: 0 };
     this.outbox = new Outbox(String(data.token));
+    for (const { message: vote } of this.outbox.kept) this.wasTapped(vote.showing, vote.slot, vote.at);
     this.socket = new LiveSocket(String(data.socket), {
       outbox: this.outbox,
       onstate: (state) => this.follow(state),
       onlink: () => this.render(),
       onrefused: ({ reason }) => this.close(reason),
-      onanswer: ({ message }, error) => this.answered(message, error),
+      onanswer: ({ message }, error, answer) => this.answered(message, error, answer),
     });
     for (const slot of SLOTS) {
       byId(`box-${slot}`).addEventListener("change", (event) => {
@@ -67,8 +70,9 @@ class SeatPage {
   follow(state) {
     if (state.cell?.showing !== this.state?.cell?.showing) this.refusals.clear();
     this.state = state;
-    for (const [slot, score] of Object.entries(state.cell?.votes ?? {})) {
-      this.saved.set(`${state.cell.showing}/${slot}`, Number(score));
+    for (const [slot, { score, at }] of Object.entries(state.cell?.votes ?? {})) {
+      this.saved.set(`${state.cell.showing}/${slot}`, score);
+      this.wasTapped(state.cell.showing, slot, at);
     }
     this.render();
   }
@@ -78,13 +82,24 @@ class SeatPage {
     if (!this.open) return this.render();
     const { showing } = this.state.cell;
     this.refusals.delete(slot);
-    this.socket.keep({ type: "vote", showing, slot, score, at: this.socket.clock.now() });
+    // The later tap wins, so a change is later than what it changes, even where the clock was
+    // put back meanwhile.
+    const before = this.tapped.get(`${showing}/${slot}`) ?? 0;
+    const at = Math.max(this.socket.clock.now(), before + 1);
+    this.wasTapped(showing, slot, at);
+    this.socket.keep({ type: "vote", showing, slot, score, at });
     return this.render();
   }
 
-  /** @param {any} vote @param {string|null} error */
-  answered(vote, error) {
-    if (!error) this.saved.set(`${vote.showing}/${vote.slot}`, vote.score);
+  /** @param {string} showing @param {string} slot @param {number} at */
+  wasTapped(showing, slot, at) {
+    const box = `${showing}/${slot}`;
+    this.tapped.set(box, Math.max(at, this.tapped.get(box) ?? 0));
+  }
+
+  /** @param {any} vote @param {string|null} error @param {any} answer with the score kept */
+  answered(vote, error, answer) {
+    if (!error) this.saved.set(`${vote.showing}/${vote.slot}`, answer.score);
     else if (vote.showing === this.state?.cell?.showing) this.refusals.set(vote.slot, error);
     this.render();
   }
@@ -170,6 +185,9 @@ class SeatPage {
     if (pending !== undefined) {
       return this.socket.online ? ["sending", "sending…"]
         : ["offline", "kept on this device, sent when connected"];
+    }
+    if (refusal && saved !== undefined) {
+      return ["refused", `your earlier vote, ${saved}, counts; the change came too late`];
     }
     if (refusal) return ["refused", `not counted: ${refusal}`];
     if (saved !== undefined) return ["saved", "saved"];

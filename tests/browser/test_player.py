@@ -199,6 +199,46 @@ def test_missed_refreshes_are_counted_and_do_not_stretch_time(page: Page) -> Non
     assert counted == [[[0, 0], [1, 0], [2, 0], [5, 2], [6, 0]], 50]
 
 
+FAKE_SOCKETS = """
+    window.sockets = [];
+    window.WebSocket = class {
+        static OPEN = 1;
+        constructor() { this.readyState = 0; this.sent = []; sockets.push(this); }
+        send(text) { this.sent.push(JSON.parse(text)); }
+        close() { this.readyState = 2; }  // and the other end never answers
+        open() {
+            this.readyState = 1;
+            this.onopen();
+            this.onmessage({data: JSON.stringify({type: "state", now: Date.now()})});
+        }
+        votes() { return this.sent.filter(({type}) => type === "vote").length; }
+    };
+"""
+
+
+@pytest.mark.parametrize("how", ["silence", "waking up"])
+def test_what_a_dying_socket_left_unanswered_is_sent_again(page: Page, how: str) -> None:
+    """The socket before hangs in its closing handshake, as on a phone that left the network."""
+    result = page.evaluate(
+        """async ([fake, how]) => {
+            eval(fake);
+            const { LiveSocket, Outbox } = await import("/static/live/socket.js");
+            const links = [];
+            const live = new LiveSocket("/ws/", {
+                outbox: new Outbox("test"), onlink: (online) => links.push(online)});
+            sockets[0].open();
+            live.keep({type: "vote", score: 3});
+            if (how === "silence") { live.heard = -1e9; live.ping(); }
+            else { sockets[0].close(); window.dispatchEvent(new Event("online")); }
+            sockets[1].open();
+            sockets[0].onmessage({data: JSON.stringify({type: "ack", n: 1})});
+            return [links, sockets[0].votes(), sockets[1].votes(), live.given.outbox.kept.length];
+        }""",
+        [FAKE_SOCKETS, how],
+    )
+    assert result == [[True, False, True], 1, 1, 1]
+
+
 def test_a_damaged_clip_is_not_accepted(
     server: LiveServer, open_context: Callable[..., BrowserContext], owner: Any
 ) -> None:

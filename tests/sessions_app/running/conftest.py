@@ -27,8 +27,10 @@ class FakeDisplay:
     id: UUID = field(default_factory=uuid4)
     now: datetime = field(default_factory=lambda: timezone.now() - timedelta(minutes=10))
 
-    def hello(self, showing: UUID | None = None, take_over: bool = False) -> None:
-        running.display_hello(self.session.pk, self.id, showing, take_over)
+    def hello(
+        self, showing: UUID | None = None, take_over: bool = False, fresh: bool = False
+    ) -> None:
+        running.display_hello(self.session.pk, self.id, showing, take_over, fresh)
 
     def report(self, *checks: dict[str, Any], loaded: bool = True) -> None:
         checks = checks or (GOOD_CHECK,)

@@ -18,7 +18,7 @@ from django.utils import timezone
 from sessions_app.models import Seat, Session, Vote
 from sessions_app.routing import websocket_urlpatterns
 from sessions_app.services import running
-from tests.sessions_app.running.conftest import GOOD_CHECK, FakeDisplay
+from tests.sessions_app.running.conftest import GOOD_CHECK, FakeDisplay, evidence_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -82,8 +82,37 @@ async def test_a_vote_is_acknowledged_only_once_it_is_committed(
         answer = await page.answer(
             type="vote", showing=str(showing.pk), slot="A", score=4, at=now()
         )
-        assert answer == {"type": "ack", "n": 7}
+        assert answer == {"type": "ack", "n": 7, "score": 4}
         assert (await Vote.objects.aget()).score == 4
+
+
+async def test_an_earlier_tap_that_arrives_late_is_answered_with_the_score_that_counts(
+    started: FakeDisplay, seat: Seat
+) -> None:
+    showing = await sync_to_async(started.show_stimuli)()
+    vote = {"type": "vote", "showing": str(showing.pk), "slot": "A"}
+    at = now()
+    async with open_page(f"/ws/seat/{seat.token}/") as page:
+        await page.answer(**vote, score=4, at=at)
+        assert (await page.answer(**vote, score=9, at=at))["score"] == 4
+        assert (await page.answer(**vote, score=9, at=at + 1))["score"] == 9
+    assert (await Vote.objects.aget()).score == 9
+
+
+async def test_what_the_database_cannot_keep_is_refused_and_the_socket_lives(
+    started: FakeDisplay,
+) -> None:
+    showing = await sync_to_async(started.showing)()
+    report = await sync_to_async(evidence_for)(showing)
+    async with open_page(f"/ws/show/{started.session.token}/") as display:
+        await display.send(type="hello", display=str(started.id), showing=str(showing.pk))
+        for wrong in ({"note": "\x00"}, {"events": [{"phase": "a", "what": "\x00"}]}):
+            answer = await display.answer(
+                type="evidence", showing=str(showing.pk), evidence={**report, **wrong}
+            )
+            assert answer["type"] == "error" and answer["reason"]
+    await showing.arefresh_from_db()
+    assert showing.valid is None
 
 
 @pytest.mark.parametrize(
@@ -126,6 +155,28 @@ async def test_only_who_may_run_the_session_gets_the_console(
                          (None, "refused")):  # fmt: skip
         async with open_page(f"/ws/console/{session.pk}/", user) as page:
             assert (await page.until(lambda m: True))["type"] == wanted
+
+
+@pytest.mark.parametrize("lost", ["membership", "role", "account"])
+@pytest.mark.parametrize("message", [{"type": "end"}, {"type": "ping", "t": 1}])
+async def test_a_console_ends_with_the_right_to_run_the_session(
+    session: Session, owner: User, colleague: User, lost: str, message: dict[str, Any]
+) -> None:
+    await session.study.members.aadd(colleague)
+    await colleague.groups.aset(await sync_to_async(list)(owner.groups.all()))
+    async with open_page(f"/ws/console/{session.pk}/", colleague) as page:
+        await page.until(is_state)
+        if lost == "membership":
+            await session.study.members.aremove(colleague)
+        elif lost == "role":
+            await colleague.groups.aclear()
+        else:
+            await User.objects.filter(pk=colleague.pk).aupdate(is_active=False)
+        await page.send(n=7, **message)
+        answer = await page.until(lambda m: m["type"] in ("ack", "error", "refused", "state"))
+        assert "no longer" in answer["reason"]
+    await session.arefresh_from_db()
+    assert not session.is_over
 
 
 async def test_the_console_sees_ticks_and_no_scores(

@@ -121,6 +121,63 @@ def test_a_hidden_page_during_a_clip_does_not_count(started: FakeDisplay) -> Non
     assert showing.verdict == "a: page hidden"
 
 
+@pytest.mark.parametrize("event", ["page hidden", "fullscreen left", "window resized to 8 × 6"])
+def test_what_happens_between_two_clips_spoils_neither(started: FakeDisplay, event: str) -> None:
+    showing = started.showing()
+    report = evidence_for(showing)
+    report["events"] = [{"phase": "announce-b", "at_ms": 1.0, "what": event}]
+    running.evidence_arrived(started.session.pk, started.id, showing.pk, report)
+    showing.refresh_from_db()
+    assert showing.valid is True
+
+
+@pytest.mark.parametrize("overruled, counts", [("refresh", False), ("fullscreen", True)])
+def test_a_trial_is_shown_in_a_window_only_where_that_was_overruled(
+    session: Session, display: FakeDisplay, owner: User, overruled: str, counts: bool
+) -> None:
+    display.hello()
+    display.report({**GOOD_CHECK, "id": overruled, "ok": False})
+    running.overrule(session.pk, "only a laptop here", owner)
+    running.start(session.pk, owner)
+    showing = display.showing()
+    report = evidence_for(showing)
+    report["events"] = [{"phase": "a", "at_ms": 1.0, "what": "window is 800 × 600 × 1"}]
+    running.evidence_arrived(session.pk, display.id, showing.pk, report)
+    showing.refresh_from_db()
+    assert showing.valid is counts
+
+
+@pytest.mark.parametrize("measured", [200.0, 370.0, 430.0, None])
+def test_a_clip_that_lasted_shorter_or_longer_than_planned_does_not_count(
+    started: FakeDisplay, measured: float | None
+) -> None:
+    """A display faster than its checks found shows every frame in order, and too fast."""
+    showing = started.show_cell(measured_ms=measured)
+    showing.refresh_from_db()
+    assert showing.valid is False
+    assert showing.verdict.startswith("b: ")
+
+
+@pytest.mark.parametrize("measured", [382.0, 418.0])
+def test_a_clip_may_end_within_a_refresh_of_its_plan(started: FakeDisplay, measured: float) -> None:
+    showing = started.show_cell(measured_ms=measured)
+    showing.refresh_from_db()
+    assert showing.valid is True
+
+
+@pytest.mark.parametrize("measured, counts", [(370.0, True), (200.0, False)])
+def test_a_trial_may_be_a_tenth_off_its_speed(
+    session: Session, display: FakeDisplay, owner: User, measured: float, counts: bool
+) -> None:
+    display.hello()
+    display.report(BAD_CHECK)
+    running.overrule(session.pk, "only a laptop here", owner)
+    running.start(session.pk, owner)
+    showing = display.show_cell(measured_ms=measured)
+    showing.refresh_from_db()
+    assert showing.valid is counts
+
+
 def test_evidence_told_twice_is_judged_once(started: FakeDisplay) -> None:
     showing = started.show_stimuli(frames_shown=9)
     running.evidence_arrived(started.session.pk, started.id, showing.pk, evidence_for(showing))
@@ -157,6 +214,19 @@ def test_a_display_reloaded_in_the_vote_phase_has_shown_the_cell(started: FakeDi
     started.report()
     showing.refresh_from_db()
     assert (showing.state, showing.valid) == (ShowingState.SHOWN, True)
+    assert started.showing().cell.position == 2
+
+
+def test_a_page_that_is_fresh_gets_no_cell_before_it_has_checked_itself(
+    started: FakeDisplay,
+) -> None:
+    """Reloaded with the evidence of the cell before still to be delivered."""
+    showing = started.showing()
+    started.hello(showing=showing.pk, fresh=True)
+    assert started.showing() == showing, "what it still has to tell is heard"
+    started.show_cell()
+    assert started.showing() is None
+    started.report()
     assert started.showing().cell.position == 2
 
 
@@ -207,6 +277,33 @@ def test_ending_early_interrupts_the_cell_that_is_on(started: FakeDisplay, owner
     )
     with pytest.raises(Refused, match="over"):
         running.end(started.session.pk, owner)
+
+
+def test_a_session_ended_in_a_vote_keeps_the_cell_that_was_shown(
+    started: FakeDisplay, owner: User
+) -> None:
+    showing = started.show_stimuli()
+    running.end(started.session.pk, owner)
+    showing.refresh_from_db()
+    assert (showing.state, showing.valid) == (ShowingState.SHOWN, True)
+    assert state(started.session) == SessionState.ABORTED
+
+
+def test_a_session_ended_in_its_last_vote_is_finished(started: FakeDisplay, owner: User) -> None:
+    started.show_cell()
+    last = started.show_stimuli()
+    running.end(started.session.pk, owner)
+    last.refresh_from_db()
+    assert (last.state, last.verdict) == (ShowingState.SHOWN, "shown exactly")
+    assert state(started.session) == SessionState.FINISHED
+
+
+def test_a_display_that_fails_in_a_vote_has_shown_the_cell(started: FakeDisplay) -> None:
+    showing = started.show_stimuli()
+    running.showing_failed(started.session.pk, started.id, showing.pk, "graphics lost")
+    showing.refresh_from_db()
+    assert (showing.state, showing.valid) == (ShowingState.SHOWN, True)
+    assert state(started.session) == SessionState.PAUSED
 
 
 @pytest.mark.parametrize("wish", [running.pause, running.resume])
