@@ -7,7 +7,6 @@ compared first, frames are paired by number, and the log must hold every one of 
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +19,7 @@ import ffmpeg
 from scoring.metrics import Logged, Metric, MetricValues, all_metrics
 from upscalers.core.clip import PIXEL_FORMATS, ClipFormat, OnProgress, ShouldStop, report
 from upscalers.core.errors import ClipError
-from upscalers.core.process import Ffmpeg, input_file
+from upscalers.core.process import Ffmpeg, input_file, thread_count
 from upscalers.core.video import probe
 
 HDR_TRANSFERS = ("smpte2084", "arib-std-b67")
@@ -100,7 +99,7 @@ def _run(
     with tempfile.TemporaryDirectory(prefix="midgrey-metrics-") as folder:
         log = Path(folder) / "log.json"
         compared = ffmpeg.filter(
-            inputs, "libvmaf", log_fmt="json", log_path=str(log), n_threads=_threads(),
+            inputs, "libvmaf", log_fmt="json", log_path=str(log), n_threads=thread_count(),
             shortest=1, repeatlast=0,
             model="|".join(m.model for m in metrics if m.model),
             feature="|".join(m.feature for m in metrics if m.feature),
@@ -126,11 +125,6 @@ def _refuse_failure(process: Ffmpeg) -> None:
         raise ClipError(f"ffmpeg crashed while measuring (signal {-status})")
     if not clean:
         raise ClipError(f"the clips could not be measured: {process.messages}")
-
-
-def _threads() -> int:
-    wanted = os.environ.get("MIDGREY_THREADS", "")
-    return int(wanted) if wanted.isdigit() and int(wanted) > 0 else os.cpu_count() or 1
 
 
 def _values(

@@ -5,7 +5,6 @@ Knows files, threads, devices and lack of memory; what a method does to a frame 
 
 from __future__ import annotations
 
-import os
 import platform
 import queue
 import threading
@@ -23,6 +22,7 @@ import torch
 from upscalers.core import colour
 from upscalers.core.clip import ClipFormat, OnProgress, Planes, ShouldStop, report
 from upscalers.core.errors import MethodError
+from upscalers.core.process import thread_count
 from upscalers.core.upscaling import Upscaler
 from upscalers.core.video import ClipWriter, read_frames
 
@@ -54,12 +54,6 @@ def choose_device(wanted: str = "auto") -> torch.device:
     if wanted == "cuda" and not torch.cuda.is_available():
         raise MethodError("no GPU can be used here; choose device auto or cpu")
     return torch.device("cpu" if wanted == "cpu" or not torch.cuda.is_available() else "cuda")
-
-
-def thread_count() -> int:
-    """Threads that may compute: MIDGREY_THREADS, else as many as there are processors."""
-    wanted = os.environ.get("MIDGREY_THREADS", "")
-    return int(wanted) if wanted.isdigit() and int(wanted) > 0 else os.cpu_count() or 1
 
 
 def prepare(device: torch.device) -> None:

@@ -7,6 +7,7 @@ messages unread, which stops ffmpeg for good once that pipe is full.
 from __future__ import annotations
 
 import fcntl
+import os
 import subprocess
 import threading
 from collections import deque
@@ -28,6 +29,12 @@ FFMPEG: str = imageio_ffmpeg.get_ffmpeg_exe()
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mxf,mpegts,nut,yuv4mpegpipe,rawvideo"
 PROTOCOLS = "file,pipe"
 _PIPE_BYTES = 1 << 20
+
+
+def thread_count() -> int:
+    """Threads that may compute: MIDGREY_THREADS, else as many as there are processors."""
+    wanted = os.environ.get("MIDGREY_THREADS", "")
+    return int(wanted) if wanted.isdigit() and int(wanted) > 0 else os.cpu_count() or 1
 
 
 def file_url(path: Path) -> str:
