@@ -185,7 +185,7 @@ TABLES = (
             Column("cast_at", "time", "When the viewer tapped, by the clock of the seat's device."),
             Column("received_at", "time", "When the vote was stored."),
             Column("changes", "integer", "How often the viewer changed this score."),
-            Column("shown_properly", "boolean", "Verdict on the showing; empty: not measured (yet)."),
+            Column("shown_properly", "boolean", "Verdict on the showing; empty: none (yet)."),
             Column("counted", "boolean", RULES["counted"]),
             Column("not_counted_because", "text", "Why the vote does not count, if it does not."),
         ),

@@ -21,7 +21,7 @@ def pvs_metrics(request: HttpRequest, pk: int) -> HttpResponse:
     pvs = get_object_or_404(PVS.objects.select_related("metric_run__job"), pk=pk)
     known = all_metrics()
     rows = [
-        {"metric": known[one.metric], **_summary(one), "figure": _figure(known[one.metric], one)}
+        {"metric": known[one.metric], **_summary(known[one.metric], one), "figure": _figure(known[one.metric], one)}
         for one in pvs.measurements.all()
         if one.metric in known
     ]
@@ -30,13 +30,14 @@ def pvs_metrics(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "scoring/_pvs_metrics.html", {"pvs": pvs, "rows": rows, "job": job})
 
 
-def _summary(measurement: Measurement) -> dict[str, Any]:
+def _summary(metric: Metric, measurement: Measurement) -> dict[str, Any]:
     found = [value for value in measurement.values if value is not None]
+    worst = min if metric.higher_is_better else max
     return {
         "mean": measurement.mean,
         "lowest": min(found, default=None),
         "highest": max(found, default=None),
-        "worst_frame": measurement.values.index(min(found)) if found else None,
+        "worst_frame": measurement.values.index(worst(found)) if found else None,
         "note": measurement.note,
     }
 

@@ -185,6 +185,7 @@ def _metrics(found: Results, answer: Answer, name: Any) -> list[dict[str, Any]]:
                 "slug": slug,
                 "name": title,
                 "description": known[slug].description if slug in known else "",
+                "direction": known[slug].direction if slug in known else "",
                 "correlation": correlation,
                 "left_out": _left_out(correlation),
                 "figure": figures.mos_against_metric(found, answer, slug, axis, name),

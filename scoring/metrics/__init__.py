@@ -29,6 +29,10 @@ class Metric:
     smallest: int = 16  # width and height below which it is not defined, or crashes
     sdr_only: bool = False
 
+    @property
+    def direction(self) -> str:
+        return "Higher is better." if self.higher_is_better else "Lower is better."
+
 
 @dataclass(frozen=True)
 class MetricValues:

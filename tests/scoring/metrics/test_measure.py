@@ -198,4 +198,18 @@ def test_cancelling_ends_ffmpeg(tmp_path: Path) -> None:
 def test_each_metric_says_which_variant_it_is() -> None:
     assert {"psnr_y", "ssim", "vmaf"} <= set(all_metrics())
     for metric in all_metrics().values():
-        assert metric.description and metric.pooled and metric.higher_is_better in (True, False)
+        assert metric.description and metric.pooled
+
+
+def test_what_is_called_better_is_better(tmp_path: Path) -> None:
+    fmt = small_format(width=64, height=48)
+    near = disturbed(textured(fmt), fmt)
+    write(tmp_path / "a.mkv", fmt, textured(fmt))
+    write(tmp_path / "near.mkv", fmt, near)
+    write(tmp_path / "far.mkv", fmt, disturbed(disturbed(near, fmt), fmt))
+    better = by_slug(measure(tmp_path / "a.mkv", tmp_path / "near.mkv", fmt))
+    worse = by_slug(measure(tmp_path / "a.mkv", tmp_path / "far.mkv", fmt))
+    for slug, metric in all_metrics().items():
+        high, low = better[slug].mean, worse[slug].mean
+        assert high is not None and low is not None
+        assert (high > low) == metric.higher_is_better
