@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import F
 from django.utils import timezone
 
 from sessions_app.core.evidence import EXACT, TRIAL, Rule, judge, parse_evidence
@@ -231,16 +231,18 @@ def end(session_pk: int, user: Any) -> None:
 
 
 def repeat_cell(session_pk: int, cell_pk: int, user: Any) -> None:
-    """Discards what was shown for a cell and shows it again at the end of the session."""
+    """Discards what was shown for a cell and shows it again later in the session."""
     with _changing(session_pk) as session:
         _require(session, (State.RUNNING, State.PAUSED), "repeat a cell")
         cell = session.cells.filter(pk=cell_pk).first()
-        if cell is None or not cell.showings.exists():
+        if cell is None or not cell.showings.exclude(state=ShowingState.INTERRUPTED).exists():
             raise Refused("This cell has not been shown yet, so it cannot be repeated.")
         if cell.repeated_by.exists():
-            raise Refused(f"Cell {cell.position} is repeated at the end of the session already.")
-        cell.showings.update(valid=False, verdict="repeated on the coordinator's wish")
-        _append_repeat(cell)
+            raise Refused(f"Cell {cell.position} is repeated in this session already.")
+        if not _has_time_for(cell):
+            raise Refused(f"Cell {cell.position} cannot be repeated: {_too_long(session)}.")
+        note = _add_repeat(cell)
+        cell.showings.update(valid=False, verdict=f"repeated on the coordinator's wish{note}")
         audit.record(user, "repeat cell", cell)
 
 
@@ -275,12 +277,47 @@ def _why_not_ready(session: Session) -> str:
     return "The display is still loading its clips: wait until it says that it is ready."
 
 
-def _append_repeat(cell: Cell) -> None:
-    last = cell.session.cells.aggregate(last=Max("position"))["last"]
+# ---- cells that are shown again -----------------------------------------------------------------
+
+
+def _has_time_for(cell: Cell) -> bool:
+    protocol = cell.session.study.protocol
+    cells = [*cells_of(cell.session), cell]
+    seconds = sum(protocol.cell_seconds(each.source.clip.seconds) for each in cells)
+    return seconds <= protocol.longest_session_seconds
+
+
+def _too_long(session: Session) -> str:
+    minutes = session.study.protocol.longest_session_seconds / 60
+    return f"the session would last longer than {minutes:g} minutes"
+
+
+def _add_repeat(cell: Cell) -> str:
+    """Plans a cell anew, as late as can be without two cells of one source in a row.
+
+    Says what its verdict has to add where that cannot be had.
+    """
+    session, note = cell.session, ""
+    shown = Showing.objects.filter(cell__session=session).exclude(state=ShowingState.INTERRUPTED)
+    begun = set(shown.values_list("cell_id", flat=True))
+    cells = cells_of(session)
+    coming = [each for each in cells if each.pk not in begun]
+    # The next cell keeps its place: the display decodes it ahead already.
+    line = [each for each in cells if each.pk in begun][-1:] + coming
+    for place in range(len(coming), min(1, len(coming)) - 1, -1):
+        if all(each.source != cell.source for each in line[place : place + 2]):
+            break
+    else:
+        place, note = len(coming), "; shown again directly after the same source"
+    position = line[place].position + 1
+    for each in reversed(coming[place:]):
+        each.position += 1
+        each.save(update_fields=["position"])
     Cell.objects.create(
-        session=cell.session, position=last + 1, kind=cell.kind, pair=cell.pair, a=cell.a, b=cell.b,
+        session=session, position=position, kind=cell.kind, pair=cell.pair, a=cell.a, b=cell.b,
         repeats=cell,
     )  # fmt: skip
+    return note
 
 
 # ---- seats --------------------------------------------------------------------------------------
@@ -470,11 +507,19 @@ def evidence_arrived(session_pk: int, display: UUID, showing_pk: UUID, report: A
             "overrule_reason": session.overrule_reason,
         }
         if showing.valid is None:  # the coordinator may have discarded it already
-            showing.valid, showing.verdict = verdict.valid, str(verdict)[:300]
+            showing.valid, showing.verdict = verdict.valid, str(verdict)[:200]
+            showing.verdict += _repeat_once(showing)
         showing.save(update_fields=["evidence", "valid", "verdict"])
-        cell = showing.cell
-        if not showing.valid and cell.repeats_id is None and not cell.repeated_by.exists():
-            _append_repeat(cell)
+
+
+def _repeat_once(showing: Showing) -> str:
+    """Says what the verdict has to add."""
+    cell = showing.cell
+    if showing.valid or cell.repeats_id is not None or cell.repeated_by.exists():
+        return ""
+    if not _has_time_for(cell):
+        return f"; not shown again, since {_too_long(cell.session)}"
+    return _add_repeat(cell)
 
 
 def showing_ended(session_pk: int, display: UUID, showing_pk: UUID, at: datetime) -> None:

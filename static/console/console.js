@@ -29,6 +29,34 @@ function element(tag, className, ...children) {
   return made;
 }
 
+/** Makes a list's items like those made anew, touching only what differs: what has the focus, or is
+ * being clicked, stays. Items with a key are matched by it.
+ * @param {Element} list @param {HTMLElement[]} items */
+export function redraw(list, items) {
+  const keys = new Set(items.map(({ dataset }) => dataset.key));
+  let next = /** @type {HTMLElement|null} */ (list.firstElementChild);
+  const drop = () => {
+    const gone = next;
+    next = /** @type {HTMLElement|null} */ (next?.nextElementSibling ?? null);
+    gone?.remove();
+  };
+  for (const item of items) {
+    while (next && !keys.has(next.dataset.key)) drop();
+    if (!next || next.dataset.key !== item.dataset.key) {
+      list.insertBefore(item, next);
+      continue;
+    }
+    const was = next;
+    next = /** @type {HTMLElement|null} */ (was.nextElementSibling);
+    if (was.isEqualNode(item)) continue;
+    if (was.querySelector("button") && item.querySelector("button")) {
+      was.className = item.className;
+      redraw(was, /** @type {HTMLElement[]} */ ([...item.children]));
+    } else was.replaceWith(item);
+  }
+  while (next) drop();
+}
+
 class Console {
   /** @param {DOMStringMap} data */
   constructor(data) {
@@ -38,6 +66,8 @@ class Console {
     this.wish = 0;
     /** @type {number|null} */
     this.seat = null; // the one a dialog is about
+    /** @type {number|null} */
+    this.cell = null; // likewise
     this.socket = new LiveSocket(String(data.socket), {
       onstate: (state) => this.follow(state),
       onlink: (online) => { byId("link").hidden = online; },
@@ -69,15 +99,23 @@ class Console {
   clicked(event) {
     const button = /** @type {HTMLElement} */ (event.target).closest("button");
     if (!button) return;
-    const { act, dialog, seat, show } = button.dataset;
+    const { act, dialog, seat, show, cell } = button.dataset;
+    if (dialog === "repeat-dialog") this.aboutCell(cell ? Number(cell) : this.state.latest_cell);
     if (dialog) /** @type {HTMLDialogElement} */ (byId(dialog)).showModal();
     if (show) this.openSeatDialog(show, Number(seat));
     if ("closeDialog" in button.dataset) button.closest("dialog")?.close();
     if (!act) return;
-    if (act === "repeat") this.send({ type: act, cell: this.state.latest_cell });
+    if (act === "repeat") this.send({ type: act, cell: this.cell });
     else if (act === "revoke-seat") this.send({ type: act, seat: this.seat });
     else this.send({ type: act });
     button.closest("dialog")?.close();
+  }
+
+  /** The dialog stays with its cell, whatever is shown meanwhile. @param {number} pk */
+  aboutCell(pk) {
+    this.cell = pk;
+    const { number } = this.state.cells.find((/** @type {any} */ one) => one.id === pk);
+    byId("repeat-name").textContent = `cell ${number}`;
   }
 
   /** @param {SubmitEvent} event */
@@ -146,7 +184,8 @@ class Console {
       if (wish in offered) button.hidden = !offered[wish];
       if (wish === "start") button.disabled = !display.ready || !display.online;
     }
-    if (last) byId("repeat-name").textContent = `cell ${last.number}`;
+    byId("results").hidden = !over;
+    byId("display-link").hidden = over;
   }
 
   /** What moves by itself between two snapshots. */
@@ -194,8 +233,9 @@ class Console {
   }
 
   renderCells() {
-    const { cells, showing } = this.state;
-    byId("timeline").replaceChildren(...cells.map((/** @type {any} */ cell) => {
+    const { cells, showing, state } = this.state;
+    const live = state === "running" || state === "paused";
+    redraw(byId("timeline"), cells.map((/** @type {any} */ cell) => {
       const classes = [];
       if (cell.kind === "stabilisation") classes.push("is-stabilisation");
       if (cell.state === "shown") classes.push(cell.valid ? "is-shown" : "is-invalid");
@@ -208,13 +248,26 @@ class Console {
     const begun = cells.filter((/** @type {any} */ cell) => cell.showings);
     byId("no-cells").hidden = begun.length > 0;
     byId("cells-table").hidden = !begun.length;
-    byId("cells").replaceChildren(...begun.reverse().map((/** @type {any} */ cell) => {
+    redraw(byId("cells"), begun.reverse().map((/** @type {any} */ cell) => {
       const row = element("tr", "");
+      row.dataset.key = String(cell.id);
+      const repeated = cells.some((/** @type {any} */ one) => one.repeats === cell.number);
+      const wish = element("td", "");
+      if (live && !repeated && cell.state !== "interrupted") wish.append(this.repeatButton(cell));
       const kind = cell.repeats ? `${cell.kind}, repeats ${cell.repeats}` : cell.kind;
       row.append(element("td", "num", String(cell.number)), element("td", "", kind),
-        element("td", "", this.verdict(cell)));
+        element("td", "", this.verdict(cell)), wish);
       return row;
     }));
+  }
+
+  /** @param {any} cell */
+  repeatButton(cell) {
+    const button = element("button", "button button--small", "Repeat");
+    button.setAttribute("type", "button");
+    button.setAttribute("aria-label", `Repeat cell ${cell.number}`);
+    Object.assign(button.dataset, { dialog: "repeat-dialog", cell: String(cell.id) });
+    return button;
   }
 
   /** @param {any} cell */
@@ -239,7 +292,7 @@ class Console {
     byId("display-state").textContent = text;
     byId("display-progress").textContent = display.online ? display.progress
       : "Open the display on the screen that the viewers watch.";
-    byId("checks").replaceChildren(...display.checks.map((/** @type {any} */ check) => {
+    redraw(byId("checks"), display.checks.map((/** @type {any} */ check) => {
       const verdict = check.ok ? "pass" : display.overruled.includes(check.id) ? "accepted" : "fail";
       const item = element("li", `is-${verdict}`, element("strong", "", check.label),
         element("span", "muted", check.value), element("span", "verdict", verdict));
@@ -248,7 +301,7 @@ class Console {
     }));
     byId("overruled").hidden = !display.reason;
     byId("overruled").textContent = `Failed checks accepted: ${display.reason}`;
-    byId("failed").replaceChildren(...display.checks
+    redraw(byId("failed"), display.checks
       .filter((/** @type {any} */ check) => display.failed.includes(check.id))
       .map((/** @type {any} */ check) => element("li", "", `${check.label}: ${check.value}`)));
   }
@@ -256,7 +309,7 @@ class Console {
   renderSeats() {
     const { seats } = this.state;
     byId("no-seats").hidden = seats.length > 0;
-    byId("seats").replaceChildren(...seats.map((/** @type {any} */ seat) => this.seatItem(seat)));
+    redraw(byId("seats"), seats.map((/** @type {any} */ seat) => this.seatItem(seat)));
   }
 
   /** @param {any} seat */
@@ -272,6 +325,7 @@ class Console {
     const item = element("li", "", element("strong", "", seat.viewer),
       element("span", `badge badge--${kind}`, text), element("span", "ticks", ...ticks),
       element("span", "muted small", `${seat.votes} votes in all`));
+    item.dataset.key = String(seat.id);
     if (!seat.revoked) {
       item.append(element("span", "actions", this.seatButton("QR code", "qr-dialog", seat),
         this.seatButton("Close seat", "revoke-dialog", seat)));

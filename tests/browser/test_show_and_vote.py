@@ -212,3 +212,43 @@ def test_a_display_reloaded_while_the_server_is_away_shows_the_cell_again(
     wait_for(room.is_over, 60, "the end of the session")
     first, again = (s for s in room.showings() if s.cell.position == 1)
     assert (first.state, again.state) == (ShowingState.INTERRUPTED, ShowingState.SHOWN)
+
+
+def test_a_window_that_is_left_between_two_clips_spoils_the_next_and_stops_the_session(
+    room: Room,
+) -> None:
+    """Full screen was checked; what is shown in a window afterwards was not checked at all."""
+    start(room)
+    wait_for_message(room.display, "B")
+    for side in ("width", "height"):  # the screen stays as it is
+        room.display.evaluate(
+            "side => { const size = screen[side]; "
+            "Object.defineProperty(screen, side, { get: () => size }); }",
+            side,
+        )
+    room.display.set_viewport_size({"width": 900, "height": 700})
+    expect(room.console.get_by_text("Waiting for the display to be ready.")).to_be_visible(
+        timeout=PATIENCE
+    )
+    [first] = room.showings()
+    assert (first.state, first.valid) == (ShowingState.SHOWN, False)
+    assert "b: window" in first.verdict
+    room.display.set_viewport_size(SCREEN["viewport"])
+    wait_for(lambda: len(room.showings()) > 1, PATIENCE / 1000, "the next cell")
+
+
+def test_a_console_that_is_redrawn_keeps_focus_and_the_cell_of_its_dialog(room: Room) -> None:
+    start(room)
+    button = room.console.get_by_role("button", name="QR code of V01")
+    button.focus()
+    wait_for_vote(room.seats[0], 1)
+    tap(room.seats[0], "A", 3)
+    expect(room.console.get_by_label("A: voted")).to_have_count(1, timeout=PATIENCE)
+    expect(button).to_be_focused()
+    room.console.get_by_role("button", name="Repeat cell 1").click(timeout=PATIENCE)
+    dialog = room.console.get_by_role("dialog")
+    wait_for_vote(room.seats[0], 2)
+    expect(dialog.get_by_role("heading", name="Repeat cell 1?")).to_be_visible()
+    dialog.get_by_role("button", name="Repeat cell").click()
+    repeats = room.session.cells.filter(repeats__position=1)
+    wait_for(lambda: repeats.exists(), PATIENCE / 1000, "the repeat")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
 
+from sessions_app.core.protocol import EXPERT_VIEWING, PROTOCOLS
 from sessions_app.models import Seat, Session, SessionState, ShowingState
 from sessions_app.services import running
 from sessions_app.services.running import Refused
 from tests.sessions_app.running.conftest import BAD_CHECK, GOOD_CHECK, FakeDisplay, evidence_for
+from tests.sessions_app.running.material import FRAMES, make_session
 
 
 def state(session: Session) -> str:
@@ -265,6 +269,54 @@ def test_the_coordinator_discards_a_cell_and_shows_it_again(
     assert started.session.cells.last().repeats == shown.cell
     with pytest.raises(Refused, match="already"):
         running.repeat_cell(started.session.pk, shown.cell_id, owner)
+    with pytest.raises(Refused, match="not been shown"):
+        running.repeat_cell(started.session.pk, started.session.cells.last().pk, owner)
+
+
+@pytest.fixture
+def five_cells(owner: User) -> FakeDisplay:
+    """Two sources, q z q q z, and the first cell has been shown."""
+    session = make_session(owner, cells=5)
+    third, fourth, last = session.cells.filter(position__gte=3)
+    for cell, like in ((last, fourth), (fourth, third)):
+        cell.pair, cell.a, cell.b = like.pair, like.a, like.b
+        cell.save()
+    display = FakeDisplay(session).ready()
+    running.start(session.pk, owner)
+    display.show_cell()
+    return display
+
+
+def test_a_repeat_keeps_a_source_from_following_itself(five_cells: FakeDisplay) -> None:
+    bad = five_cells.show_stimuli(frames_shown=3)
+    cells = list(five_cells.session.cells.all())
+    assert [cell.position for cell in cells] == [1, 2, 3, 4, 5, 6]
+    assert [cell.repeats_id for cell in cells] == [None, None, None, bad.cell_id, None, None]
+    assert all(a.source != b.source for a, b in pairwise(cells[1:]))
+    bad.refresh_from_db()
+    assert bad.verdict == "b: 3 of 10 frames shown"
+
+
+def test_a_repeat_that_must_follow_its_own_source_says_so(started: FakeDisplay) -> None:
+    started.show_cell()
+    bad = started.show_cell(frames_shown=3)
+    bad.refresh_from_db()
+    assert bad.verdict.endswith("; shown again directly after the same source")
+    assert started.showing().cell.repeats == bad.cell
+
+
+def test_no_repeat_makes_a_session_longer_than_allowed(
+    started: FakeDisplay, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = 2 * (1.5 + 3 * FRAMES / 25 + started.session.study.vote_seconds)
+    short = replace(EXPERT_VIEWING, longest_session_seconds=seconds)
+    monkeypatch.setitem(PROTOCOLS, EXPERT_VIEWING.slug, short)
+    bad = started.show_cell(frames_shown=3)
+    bad.refresh_from_db()
+    assert "not shown again, since the session would last longer" in bad.verdict
+    with pytest.raises(Refused, match="last longer"):
+        running.repeat_cell(started.session.pk, bad.cell_id, owner)
+    assert started.session.cells.count() == 2
 
 
 def test_ending_early_interrupts_the_cell_that_is_on(started: FakeDisplay, owner: User) -> None:
