@@ -238,7 +238,11 @@ TABLES = (
             *_stimulus_columns("what."),
             Column("metric", "text", "Metric.", "measured.metric"),
             Column(
-                "mean", "number", "Pooled value; inf where clips are identical.", "measured.mean"
+                "mean",
+                "number",
+                "Pooled value; empty where there is none, and the note says why. PSNR has none "
+                "where the PVS equals its source.",
+                "measured.mean",
             ),
             Column("frames", "integer", "Frames measured.", lambda row: len(row.measured.values)),
             Column("note", "text", "What the metric had to say.", "measured.note"),
@@ -252,8 +256,9 @@ TABLES = (
             Column("selection", "text", _SELECTION),
             Column("metric", "text", "Metric."),
             Column("n", "integer", "PVSs used.", "found.n"),
-            Column("infinite", "integer", "PVSs left out: metric infinite.", "found.infinite"),
-            Column("missing", "integer", "PVSs left out: no metric or MOS.", "found.missing"),
+            Column(
+                "missing", "integer", "PVSs left out: no MOS or no metric value.", "found.missing"
+            ),
             Column("pearson", "number", RULES["pearson"], "found.pearson"),
             Column("pearson_low", "number", "Lower end of Pearson's 95 % interval.", "found.low"),
             Column("pearson_high", "number", "Upper end of Pearson's 95 % interval.", "found.high"),

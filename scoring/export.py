@@ -135,7 +135,7 @@ def _as_json(results: Results) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """What both CSV and strict JSON can hold: no NaN, infinity as the text "inf"."""
+    """What both CSV and strict JSON can hold: no NaN, no infinity."""
     if isinstance(value, dict | list):
         return value
     if value is None or value is pd.NA or value is pd.NaT:
@@ -145,5 +145,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
+        return None
     return value

@@ -21,7 +21,11 @@ def pvs_metrics(request: HttpRequest, pk: int) -> HttpResponse:
     pvs = get_object_or_404(PVS.objects.select_related("metric_run__job"), pk=pk)
     known = all_metrics()
     rows = [
-        {"metric": known[one.metric], **_summary(known[one.metric], one), "figure": _figure(known[one.metric], one)}
+        {
+            "metric": known[one.metric],
+            **_summary(known[one.metric], one),
+            "figure": _figure(known[one.metric], one),
+        }
         for one in pvs.measurements.all()
         if one.metric in known
     ]

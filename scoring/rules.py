@@ -57,7 +57,10 @@ RULES = {
         f"Fisher's z: {Z} / sqrt(n - 3)."
     ),
     "spearman": "Pearson correlation of the ranks; equal values share the mean of their ranks.",
-    "left_out": "PVSs where the metric is infinite (identical clips) or missing are never used.",
+    "left_out": (
+        "PVSs without a MOS or without a value of the metric are never used. PSNR has no value "
+        "where the PVS equals its source; the metric's note says so."
+    ),
 }
 
 

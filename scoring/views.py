@@ -17,7 +17,6 @@ from scoring.export import FORMATS, write_zip
 from scoring.metrics import all_metrics
 from scoring.results import ALL_VIEWERS, SELECTIONS, Answer, Results
 from scoring.rules import RULES
-from scoring.stats.correlation import Correlation
 from scoring.stats.mos import MosTable
 from scoring.stats.screening import Rule, Verdict, number_beside
 from sessions_app.access import studies_for, study_for
@@ -187,21 +186,11 @@ def _metrics(found: Results, answer: Answer, name: Any) -> list[dict[str, Any]]:
                 "description": known[slug].description if slug in known else "",
                 "direction": known[slug].direction if slug in known else "",
                 "correlation": correlation,
-                "left_out": _left_out(correlation),
                 "figure": figures.mos_against_metric(found, answer, slug, axis, name),
                 "figure_id": f"figure-{slug}",
             }
         )
     return shown
-
-
-def _left_out(correlation: Correlation) -> str:
-    parts = []
-    if correlation.infinite:
-        parts.append(f"{correlation.infinite} infinite")
-    if correlation.missing:
-        parts.append(f"{correlation.missing} missing")
-    return ", ".join(parts)
 
 
 def _known(value: float) -> float | None:

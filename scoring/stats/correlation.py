@@ -1,7 +1,7 @@
 """How well an objective metric follows the MOS: Pearson with its confidence interval, Spearman.
 
-A number that cannot be computed is None and says why. Infinite values (PSNR of identical clips)
-and missing ones are counted and left out, never replaced.
+A number that cannot be computed is None and says why. Values that are missing or not finite
+(PSNR of identical clips has none) are counted and left out, never replaced.
 """
 
 import math
@@ -18,7 +18,6 @@ MINIMUM_POINTS = 3  # through two points there is always a line
 @dataclass(frozen=True)
 class Correlation:
     n: int  # pairs used
-    infinite: int
     missing: int
     pearson: float | None
     low: float | None  # 95 % confidence interval of pearson by Fisher's z
@@ -31,16 +30,15 @@ class Correlation:
 def correlate(metric: FloatArray, mos: FloatArray) -> Correlation:
     usable = np.isfinite(metric) & np.isfinite(mos)
     n = int(usable.sum())
-    infinite = int((np.isinf(metric) & np.isfinite(mos)).sum())
-    missing = len(metric) - n - infinite
+    missing = len(metric) - n
     x, y = metric[usable], mos[usable]
     reason = _why_undefined(x, y)
     if reason:
-        return Correlation(n, infinite, missing, None, None, None, None, reason, reason)
+        return Correlation(n, missing, None, None, None, None, reason, reason)
     r = pearson(x, y)
     low, high, interval_reason = fisher_interval(r, n)
     spearman = pearson(average_ranks(x), average_ranks(y))
-    return Correlation(n, infinite, missing, r, low, high, spearman, "", interval_reason)
+    return Correlation(n, missing, r, low, high, spearman, "", interval_reason)
 
 
 def pearson(x: FloatArray, y: FloatArray) -> float:

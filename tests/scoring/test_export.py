@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import math
 
 import pandas as pd
 import pytest
@@ -11,9 +10,11 @@ from django.core.management import CommandError, call_command
 
 from scoring.columns import TABLES
 from scoring.export import FORMULA_STARTS
+from scoring.metrics import measure
 from scoring.models import Measurement
 from scoring.ratings import ratings_of
 from sessions_app.models import Vote
+from upscalers.core.video import probe
 
 NAMES = {f"{table.id}.csv" for table in TABLES} | {"data_dictionary.csv"}
 
@@ -107,15 +108,24 @@ def test_a_negative_number_stays_a_number(study, tmp_path):
     assert min(float(line["statistic"]) for line in lines) < -0.5
 
 
-def test_an_infinite_metric_is_written_as_inf_and_json_stays_strict(study, tmp_path):
-    measured = Measurement.objects.order_by("pvs_id", "metric").first()
-    measured.mean = math.inf
+def test_identical_clips_have_no_psnr_in_any_table_and_their_note_says_so(
+    study, tmp_path, make_video
+):
+    fmt = probe(make_video())
+    psnr = next(m for m in measure(make_video(), make_video(), fmt) if m.slug == "psnr_y")
+    measured = Measurement.objects.filter(metric="psnr_y").order_by("pvs_id").first()
+    measured.mean, measured.values, measured.note = psnr.mean, psnr.values, psnr.note
     measured.save()
-    assert read(export(study, tmp_path / "out"), "metrics")[0]["mean"] == "inf"
+    folder = export(study, tmp_path / "out")
+    line = next(one for one in read(folder, "metrics") if one["metric"] == "psnr_y")
+    assert (line["mean"], line["note"][:27]) == ("", "all frames equal the source")
+    found = [one for one in read(folder, "correlation") if one["metric"] == "psnr_y"]
+    assert [(one["n"], one["missing"]) for one in found] == [("11", "1")] * 3
     export(study, tmp_path / "json", "--format", "json")
     text = (tmp_path / "json" / "results.json").read_text()
     document = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
-    assert document["metrics"][0]["mean"] == "inf"
+    row = next(one for one in document["metrics"] if one["metric"] == "psnr_y")
+    assert row["mean"] is None
 
 
 def test_an_older_export_is_not_replaced_without_force(study, tmp_path):

@@ -6,6 +6,7 @@ import zipfile
 import pytest
 from django.urls import reverse
 
+from scoring.models import Measurement
 from sessions_app.models import CellKind
 from tests.factories import StudyFactory, make_panel
 from upscalers.models import AuditEntry
@@ -150,3 +151,13 @@ def test_an_unknown_format_is_refused_with_those_there_are(client, people, study
     response = page(client, people.owner, "scoring:export", format="xls")
     assert response.status_code == 400
     assert "csv or json" in response.content.decode()
+
+
+def test_a_pvs_without_a_value_of_a_metric_is_counted_beside_its_correlation(client, people, study):
+    lost = Measurement.objects.filter(metric="psnr_y").first()
+    lost.mean = None
+    lost.save()
+    text = page(client, people.owner, "scoring:results").content.decode()
+    assert '<dd>11 <span class="muted">(1 left out)</span></dd>' in text
+    assert text.count("left out)") == 1
+    assert "Higher is better." in text
