@@ -209,8 +209,9 @@ FAKE_SOCKETS = """
         open() {
             this.readyState = 1;
             this.onopen();
-            this.onmessage({data: JSON.stringify({type: "state", now: Date.now()})});
+            this.hear({type: "state", now: Date.now()});
         }
+        hear(message) { this.onmessage({data: JSON.stringify(message)}); }
         votes() { return this.sent.filter(({type}) => type === "vote").length; }
     };
 """
@@ -231,7 +232,7 @@ def test_what_a_dying_socket_left_unanswered_is_sent_again(page: Page, how: str)
             if (how === "silence") { live.heard = -1e9; live.ping(); }
             else { sockets[0].close(); window.dispatchEvent(new Event("online")); }
             sockets[1].open();
-            sockets[0].onmessage({data: JSON.stringify({type: "ack", n: 1})});
+            sockets[0].hear({type: "ack", n: 1});
             return [links, sockets[0].votes(), sockets[1].votes(), live.given.outbox.kept.length];
         }""",
         [FAKE_SOCKETS, how],
