@@ -206,6 +206,7 @@ def test_a_display_reloaded_while_the_server_is_away_shows_the_cell_again(
     wait_for_message(room.display, "B")  # which the server does not hear of
     with pytest.raises(PlaywrightError):
         room.display.reload()
+    room.display.wait_for_url("chrome-error://**", wait_until="commit")
     server.start()
     room.display.goto(f"{server.url}/show/{room.session.token}/")
     wait_for_message(room.display, "Vote 1")
