@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection, transaction
 from django.utils import timezone
 
 from sessions_app.models import Seat, Session, Vote
@@ -145,6 +147,21 @@ def test_a_closed_seat_cannot_vote(started: FakeDisplay, seat: Seat, owner: User
 def test_a_vote_for_another_session_is_refused(seat: Seat) -> None:
     with pytest.raises(Refused, match="not in this session"):
         running.cast_vote(seat.pk, uuid4(), "A", 5, timezone.now())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_vote_does_not_wait_for_changes_of_its_session(started: FakeDisplay, seat: Seat) -> None:
+    showing = started.show_stimuli()
+
+    def vote() -> int:
+        try:
+            return running.cast_vote(seat.pk, showing.pk, "A", 5, started.now).score
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as elsewhere, transaction.atomic():
+        Session.objects.select_for_update().get(pk=started.session.pk)
+        assert elsewhere.submit(vote).result(timeout=10) == 5
 
 
 def test_a_tap_from_the_future_counts_as_now(started: FakeDisplay, seat: Seat) -> None:
