@@ -42,7 +42,7 @@ class ShortLines(logging.Formatter):
         moment = time.strftime("%H:%M:%S", time.localtime(record.created))
         level = "" if record.levelno == logging.INFO else f" {record.levelname}"
         line = f"{moment} {self.process}{level}: {record.getMessage()}"
-        if record.exc_info:
+        if record.exc_info and record.levelno >= logging.ERROR:  # a refusal is no crash
             line += "\n" + self.formatException(record.exc_info)
         return line
 

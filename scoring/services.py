@@ -14,7 +14,7 @@ from scoring.models import Measurement, MetricRun
 from upscalers import jobs
 from upscalers.jobs import Progress
 from upscalers.models import PVS, Job, JobKind
-from upscalers.services import cancel_if_open, new_job, pvs_ready, retry
+from upscalers.services import cancel_if_open, new_job, pvs_ready, retry, title_of
 
 
 @receiver(pvs_ready)
@@ -33,7 +33,9 @@ def request_measurement(pvs: PVS, user: Any = None) -> MetricRun:
     with transaction.atomic():
         run, created = MetricRun.objects.get_or_create(pvs=pvs)
         if created:
-            run.job = new_job(JobKind.MEASURE, f"Measure {pvs}", pvs.source.clip.frames, user)
+            run.job = new_job(
+                JobKind.MEASURE, f"Measure {title_of(pvs)}", pvs.source.clip.frames, user
+            )
             run.save(update_fields=["job"])
             jobs.enqueue(run.job)
         elif run.job is not None and run.job.can_retry:

@@ -43,6 +43,7 @@ class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, owner: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         named = [(method.slug, method.name) for method in all_methods().values()]
+        self.fields["anchor"].initial = Study._meta.get_field("anchor").default
         self.fields["methods"].choices = named  # type: ignore[attr-defined]
         self.fields["anchor"].choices = named  # type: ignore[attr-defined]
         self.fields["sources"].queryset = (  # type: ignore[attr-defined]
@@ -67,8 +68,9 @@ class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         scale, slugs = data.get("scale"), set(data.get("methods", []))
-        if data.get("anchor") and not slugs - {data["anchor"]} and slugs:
-            self.add_error("methods", "Choose a method other than the anchor to compare it with.")
+        if data.get("anchor") in slugs:
+            name = all_methods()[data["anchor"]].name
+            self.add_error("methods", f"{name} is the anchor: it is not compared with itself.")
         for slug in {*slugs, data.get("anchor")} - {None}:
             scales = all_methods()[slug].scales
             if scale and scales is not None and scale not in scales:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from sessions_app.core.protocol import EXPERT_VIEWING, PROTOCOLS, Protocol
 from upscalers.models import PVS, Source
 
-# Without 0, O, 1, I and L, which look alike on a projected slip of paper.
+# Without 0, O, 1, I and L, which look alike.
 CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 CODE_LENGTH = 6
 

@@ -385,20 +385,22 @@ def _request_low_resolution(source: Source, scale: int, kernel: str, user: User)
     return low
 
 
+def title_of(pvs: PVS) -> str:
+    """For people: by the method's name, while its slug is for addresses and exports."""
+    return f"{pvs.source} x{pvs.low_resolution.scale} with {get_method(pvs.method).name}"
+
+
 def _request_pvs(low: LowResolution, method: Method, user: User) -> PVS:
     pvs, created = PVS.objects.get_or_create(
         low_resolution=low, method=method.slug, weights_sha256=method.weights_sha256
     )
     if created:
-        pvs.job = new_job(
-            JobKind.UPSCALE, f"Upscale {low.source} x{low.scale} with {method.name}",
-            low.source.clip.frames, user,
-        )  # fmt: skip
+        pvs.job = new_job(JobKind.UPSCALE, f"Upscale {title_of(pvs)}", low.source.clip.frames, user)
         pvs.save(update_fields=["job"])
         if low.clip_id:
             jobs.enqueue(pvs.job)
     elif pvs.clip is not None:
-        request_rendition(pvs.clip, str(pvs), user)
+        request_rendition(pvs.clip, title_of(pvs), user)
     elif pvs.job is not None and pvs.job.can_retry:
         retry(pvs.job, user)
     return pvs
@@ -453,7 +455,7 @@ def upscale(job: Job, progress: Progress) -> None:
             pvs.versions = result.versions
             pvs.made_at = timezone.now()
             pvs.save()
-            request_rendition(pvs.clip, str(pvs), job.requested_by)
+            request_rendition(pvs.clip, title_of(pvs), job.requested_by)
             pvs_ready.send(PVS, pvs=pvs, user=job.requested_by)
 
 

@@ -173,7 +173,12 @@ def join(request: HttpRequest) -> HttpResponse:
     if found is None:
         cache.add(wrong, 0, WRONG_CODES_SECONDS)
         cache.incr(wrong)
-        return _join_again(request, given, "No seat has this code. Check it on the slip.", 404)
+        return _join_again(
+            request,
+            given,
+            "No seat has this code. Compare it with the one the coordinator gave you.",
+            404,
+        )
     return redirect("sessions:seat", found.token)
 
 

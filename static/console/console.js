@@ -6,6 +6,7 @@ import { LiveSocket } from "../live/socket.js";
 /** @param {string} id */
 const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
+const FAILURES_IN_A_ROW = 2; // then the screen, not chance, is to blame
 const PHASE_NAMES = {
   grey: "grey", reference: "reference", "announce-a": "“A”", a: "box A", "announce-b": "“B”",
   b: "box B", vote: "vote",
@@ -185,6 +186,10 @@ class Console {
       if (wish === "start") button.disabled = !display.ready || !display.online;
     }
     byId("results").hidden = !over;
+    byId("add-seat").hidden = over;
+    const judged = cells.filter((/** @type {any} */ cell) => typeof cell.valid === "boolean");
+    byId("drops").hidden = over || judged.length < FAILURES_IN_A_ROW
+      || judged.slice(-FAILURES_IN_A_ROW).some((/** @type {any} */ cell) => cell.valid);
     byId("display-link").hidden = over;
   }
 
@@ -192,7 +197,7 @@ class Console {
   tick() {
     if (!this.state) return;
     const { showing, seconds_left: left, state, cells, seats, display } = this.state;
-    const passed = showing ? (performance.now() - this.received) / 1000 : 0;
+    const passed = showing && display.online ? (performance.now() - this.received) / 1000 : 0;
     byId("left").textContent = clockTime(left - passed);
     const shown = cells.filter((/** @type {any} */ cell) => cell.state === "shown").length;
     byId("shown").textContent = `${shown} of ${cells.length}`;
@@ -222,6 +227,11 @@ class Console {
         : "The display is loading the clips.";
     }
     const cell = `Cell ${showing.number} of ${this.state.cells.length}`;
+    if (!display.online) {
+      bar.hidden = true;
+      return `${cell}: the display has lost its connection. It may still be playing: look at the ` +
+        "screen. If it is not, open the display again; this cell is then shown anew.";
+    }
     const phase = showing.phases.find((/** @type {any} */ one) => one.name === showing.phase);
     if (!phase) return `${cell}: about to begin.`;
     const elapsed = (this.socket.clock.now() - showing.phase_started_at) / 1000;
@@ -281,7 +291,7 @@ class Console {
         ` ${cell.verdict}`);
     }
     return element("span", "", element("span", `badge badge--${cell.valid ? "ok" : "bad"}`,
-      cell.valid ? (cell.kind === "test" ? "counts" : "shown") : "does not count"), ` ${cell.verdict}${again}`);
+      cell.valid ? (cell.kind === "test" ? "counts" : "as planned") : "does not count"), ` ${cell.verdict}${again}`);
   }
 
   renderDisplay() {
@@ -292,7 +302,8 @@ class Console {
     byId("display-state").textContent = text;
     byId("display-progress").textContent = display.online ? display.progress
       : "Open the display on the screen that the viewers watch.";
-    redraw(byId("checks"), display.checks.map((/** @type {any} */ check) => {
+    const checks = display.online ? display.checks : []; // what a lost display measured is past
+    redraw(byId("checks"), checks.map((/** @type {any} */ check) => {
       const verdict = check.ok ? "pass" : display.overruled.includes(check.id) ? "accepted" : "fail";
       const item = element("li", `is-${verdict}`, element("strong", "", check.label),
         element("span", "muted", check.value), element("span", "verdict", verdict));

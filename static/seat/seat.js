@@ -147,13 +147,21 @@ class SeatPage {
   headline(cell, over, now, opens, closes) {
     const left = cell ? Math.ceil(cell.vote_seconds - (now - opens) / 1000) : 0;
     let [title, hint, count] = ["Wait", "The session has not begun yet.", ""];
-    if (this.open && left > 0) [title, hint, count] = [`Vote ${cell.number}`, "", `${left} s`];
-    else if (this.open) {
-      [title, hint] = [`Vote ${cell.number}`, over
-        ? `The session is over. Last changes: ${Math.max(0, Math.ceil((closes - now) / 1000))} s.`
-        : "You can still change your votes until the next clips begin."];
+    const paused = this.state.state === "paused";
+    if (this.open && !this.state.display_online && !over) {
+      [title, hint] = [`Vote ${cell.number}`,
+        "The display has lost its connection. Vote if you have seen both clips."];
+    } else if (this.open && left > 0) {
+      [title, hint, count] = [`Vote ${cell.number}`, "", `${left} s`];
+    } else if (this.open && over) {
+      const last = Math.max(0, Math.ceil((closes - now) / 1000));
+      [title, hint] = ["Thank you", `The session is over. You can change your last votes for ${last} s.`];
+    } else if (this.open) {
+      const until = paused ? "until the session goes on" : "until the next clips begin";
+      [title, hint] = [paused ? "Pause" : `Vote ${cell.number}`,
+        `You can still change your votes for cell ${cell.number} ${until}.`];
     } else if (over) [title, hint] = ["Thank you", "The session is over. You can close this page."];
-    else if (this.state.state === "paused") [title, hint] = ["Pause", "The session goes on shortly."];
+    else if (paused) [title, hint] = ["Pause", "The session goes on shortly."];
     else if (cell) [title, hint] = ["Watch the screen", "You can vote after box B."];
     setText("title", title);
     setText("hint", hint);

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import subprocess
 import threading
 from collections import deque
@@ -84,7 +85,7 @@ class Ffmpeg:
         """The last thing ffmpeg complained about, in its own words."""
         self._listener.join(timeout=5)
         lines = [line for line in self._messages if line]
-        return lines[0] if lines else "no message"
+        return re.sub(r" @ 0x[0-9a-f]+", "", lines[0]) if lines else "no message"
 
     def read_into(self, buffer: NDArray[np.uint8]) -> int:
         """Fill the buffer; fewer bytes than its size mean the end."""

@@ -36,14 +36,14 @@ def sources(request: HttpRequest) -> HttpResponse:
 @member_required
 @require_GET
 def ingest_progress(request: HttpRequest) -> HttpResponse:
-    """The polled part of the Sources page; a finished ingest reloads the page."""
+    """The polled part of the Sources page; says when there are new sources to be fetched."""
     jobs = _ingest_jobs()
     response = render(request, "upscalers/_ingest.html", {"jobs": jobs})
     since = timezone.now() - timedelta(seconds=3)
     if Job.objects.filter(
         kind=JobKind.INGEST, state=JobState.DONE, finished_at__gte=since
     ).exists():
-        response["HX-Refresh"] = "true"
+        response["HX-Trigger"] = "sources-changed"
     return response
 
 
