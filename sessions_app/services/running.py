@@ -24,6 +24,7 @@ from sessions_app.core.protocol import Phase
 from sessions_app.live import announce
 from sessions_app.models import (
     Cell,
+    CellKind,
     Seat,
     Session,
     SessionState,
@@ -517,6 +518,8 @@ def _repeat_once(showing: Showing) -> str:
     cell = showing.cell
     if showing.valid or cell.repeats_id is not None or cell.repeated_by.exists():
         return ""
+    if cell.kind == CellKind.STABILISATION:
+        return ""  # its scores never count
     if not _has_time_for(cell):
         return f"; not shown again, since {_too_long(cell.session)}"
     return _add_repeat(cell)

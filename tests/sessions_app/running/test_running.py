@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from sessions_app.core.protocol import EXPERT_VIEWING, PROTOCOLS
-from sessions_app.models import Seat, Session, SessionState, ShowingState
+from sessions_app.models import CellKind, Seat, Session, SessionState, ShowingState
 from sessions_app.services import running
 from sessions_app.services.running import Refused
 from tests.sessions_app.running.conftest import BAD_CHECK, GOOD_CHECK, FakeDisplay, evidence_for
@@ -94,10 +94,10 @@ def test_a_pause_takes_effect_between_cells(started: FakeDisplay, owner: User) -
 def test_a_cell_that_was_not_shown_exactly_is_shown_again_at_the_end_once(
     started: FakeDisplay, fault: dict[str, int]
 ) -> None:
+    started.show_cell()
     bad = started.show_cell(**fault)
     bad.refresh_from_db()
     assert bad.valid is False
-    started.show_cell()
     again = started.showing()
     assert (again.cell.position, again.cell.repeats) == (3, bad.cell)
     assert (again.cell.a, again.cell.b) == (bad.cell.a, bad.cell.b)
@@ -183,6 +183,7 @@ def test_a_trial_may_be_a_tenth_off_its_speed(
 
 
 def test_evidence_told_twice_is_judged_once(started: FakeDisplay) -> None:
+    started.show_cell()
     showing = started.show_stimuli(frames_shown=9)
     running.evidence_arrived(started.session.pk, started.id, showing.pk, evidence_for(showing))
     showing.refresh_from_db()
@@ -273,6 +274,15 @@ def test_the_coordinator_discards_a_cell_and_shows_it_again(
         running.repeat_cell(started.session.pk, started.session.cells.last().pk, owner)
 
 
+def test_a_stabilisation_cell_is_not_shown_again_since_it_never_counts(
+    started: FakeDisplay,
+) -> None:
+    bad = started.show_cell(frames_shown=3)
+    bad.refresh_from_db()
+    assert (bad.cell.kind, bad.valid) == (CellKind.STABILISATION, False)
+    assert not bad.cell.repeated_by.exists()
+
+
 @pytest.fixture
 def five_cells(owner: User) -> FakeDisplay:
     """Two sources, q z q q z, and the first cell has been shown."""
@@ -311,7 +321,8 @@ def test_no_repeat_makes_a_session_longer_than_allowed(
     seconds = 2 * (1.5 + 3 * FRAMES / 25 + started.session.study.vote_seconds)
     short = replace(EXPERT_VIEWING, longest_session_seconds=seconds)
     monkeypatch.setitem(PROTOCOLS, EXPERT_VIEWING.slug, short)
-    bad = started.show_cell(frames_shown=3)
+    started.show_cell()
+    bad = started.show_stimuli(frames_shown=3)
     bad.refresh_from_db()
     assert "not shown again, since the session would last longer" in bad.verdict
     with pytest.raises(Refused, match="last longer"):
