@@ -450,8 +450,8 @@ def upscale(job: Job, progress: Progress) -> None:
                 return  # another worker was thought dead and was not
             pvs.clip = keep_clip(out, result.format, result.frames_sha256)
             pvs.device = result.device
-            pvs.wall_seconds = result.wall_s
-            pvs.device_seconds = result.device_s
+            pvs.wall_seconds = result.cost.wall_s
+            pvs.device_seconds = result.cost.device_s
             pvs.versions = result.versions
             pvs.made_at = timezone.now()
             pvs.save()

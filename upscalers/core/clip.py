@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import prod
+from math import floor, prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,8 +72,9 @@ class ClipFormat:
         """Seconds."""
         return float(self.frames / self.rate)
 
-    def scaled(self, scale: int) -> ClipFormat:
-        return replace(self, width=self.width * scale, height=self.height * scale)
+    def scaled(self, scale: int | Fraction) -> ClipFormat:
+        """Enlarged; what would be part of a sample at the right and at the bottom is left out."""
+        return replace(self, width=floor(self.width * scale), height=floor(self.height * scale))
 
 
 @dataclass(frozen=True)

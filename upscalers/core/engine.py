@@ -11,7 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -21,9 +24,10 @@ import torch
 
 from upscalers.core import colour
 from upscalers.core.clip import ClipFormat, OnProgress, Planes, ShouldStop, report
+from upscalers.core.cost import Cost, Meter
 from upscalers.core.errors import MethodError
 from upscalers.core.process import thread_count
-from upscalers.core.upscaling import Upscaler
+from upscalers.core.upscaling import Upscaler, resampler_after
 from upscalers.core.video import ClipWriter, read_frames
 
 if TYPE_CHECKING:
@@ -36,16 +40,28 @@ TILES = (1024, 512, 256, 128)
 
 
 @dataclass(frozen=True)
+class Part:
+    """The frames of a clip that one job makes."""
+
+    start: int
+    frames: int
+
+    def with_overlap(self, overlap: int, clip_frames: int) -> Part:
+        start = max(0, self.start - overlap)
+        end = min(clip_frames, self.start + self.frames + overlap)
+        return Part(start, end - start)
+
+
+@dataclass(frozen=True)
 class Upscaled:
-    """The outcome, and what it was made with."""
+    """The outcome, what it was made with and what it cost."""
 
     format: ClipFormat
     frames_sha256: str
+    resampler: str
     device: str
-    wall_s: float
-    device_s: float
     versions: dict[str, str]
-    frames: int
+    cost: Cost
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
@@ -79,52 +95,95 @@ def versions() -> dict[str, str]:
     }
 
 
+def parts(frames: int, method: Method) -> list[Part]:
+    """How a clip is cut into jobs: by the method alone, so that it never changes the result."""
+    length = method.chunk_frames or frames
+    count = max(1, round(frames / length))
+    edges = [frames * number // count for number in range(count + 1)]
+    return [Part(start, end - start) for start, end in pairwise(edges)]
+
+
+def target_format(
+    fmt: ClipFormat, scale: Fraction, size: tuple[int, int] | None = None
+) -> ClipFormat:
+    """The format of the large clip: `size` may cut off less than what one sample becomes."""
+    large = fmt.scaled(scale)
+    if size is None:
+        return large
+    width, height = size
+    if not (0 <= large.width - width < scale and 0 <= large.height - height < scale):
+        raise MethodError(
+            f"{fmt.width}x{fmt.height} enlarged by {scale} is {large.width}x{large.height}, "
+            f"not {width}x{height}"
+        )
+    return replace(large, width=width, height=height)
+
+
 def upscale(
     path: Path,
     fmt: ClipFormat,
     out: Path,
     method: Method,
-    scale: int,
+    scale: Fraction | int,
     device: str = "auto",
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
+    *,
+    size: tuple[int, int] | None = None,
+    part: Part | None = None,
 ) -> Upscaled:
-    """Upscale a clip into a lossless FFV1 file in the clip's own sample format."""
-    method.check_scale(scale)
-    began = time.perf_counter()
+    """Upscale a clip, or a part of it, into a lossless FFV1 file in the clip's sample format."""
+    scale = Fraction(scale)
+    own = method.own_scale(scale)
+    large = target_format(fmt, scale, size)
+    part = part or Part(0, fmt.frames)
+    seen = part.with_overlap(method.overlap, fmt.frames)
     where = choose_device(device)
     prepare(where)
-    large = fmt.scaled(scale)
-    compute = Compute(method.build(where), where, fmt, scale, method)
-    size = method.batch if where.type == "cuda" else 1
+    meter = Meter(where)
+    compute = Compute(_built(method, where), where, fmt, large, scale, method)
+    size_of_batch = method.batch if where.type == "cuda" else 1
     done = 0
     with (
-        closing(read_frames(path, fmt)) as frames,
-        ClipWriter(out, large) as writer,
-        _Ahead(_batches(frames, size)) as ahead,
+        closing(read_frames(path, fmt, seen.start, seen.frames)) as frames,
+        ClipWriter(out, replace(large, frames=part.frames)) as writer,
+        _Ahead(_batches(frames, size_of_batch)) as ahead,
         _Behind(writer.write) as behind,
     ):
         for batch in ahead:
-            for planes in compute(batch):
-                behind.put(planes)
+            for number, planes in enumerate(compute(batch), seen.start + done):
+                if part.start <= number < part.start + part.frames:
+                    behind.put(planes)
             done += len(batch)
-            report(done, fmt.frames, on_progress, should_stop)
+            report(done, seen.frames, on_progress, should_stop)
         behind.finish()
     return Upscaled(
-        format=large, frames_sha256=writer.frames_sha256, device=device_name(where),
-        wall_s=time.perf_counter() - began, device_s=compute.seconds, versions=versions(),
-        frames=done,
+        format=replace(large, frames=part.frames), frames_sha256=writer.frames_sha256,
+        resampler=resampler_after(own, scale) if own else "", device=device_name(where),
+        versions=versions(), cost=meter.read(compute.seconds, part.frames),
     )  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def _built(method: Method, device: torch.device) -> Upscaler:
+    """Kept for the next part of the same clip: loading and compiling take long."""
+    return method.build(device)
 
 
 class Compute:
     """Runs a method on batches; when memory is short, on smaller ones, then on tiles."""
 
     def __init__(
-        self, upscaler: Upscaler, device: torch.device, fmt: ClipFormat, scale: int, method: Method
+        self,
+        upscaler: Upscaler,
+        device: torch.device,
+        fmt: ClipFormat,
+        large: ClipFormat,
+        scale: Fraction,
+        method: Method,
     ) -> None:
-        self._upscaler, self._device = upscaler, device
-        self._fmt, self._scale, self._method = fmt, scale, method
+        self._upscaler, self._device, self._method = upscaler, device, method
+        self._fmt, self._large, self._scale = fmt, large, scale
         self._largest = 1 << 30
         self._tile: int | None = None
         self.seconds = 0.0
@@ -145,8 +204,8 @@ class Compute:
         began = time.perf_counter()
         with torch.inference_mode():
             planes = colour.to_tensors(batch, self._device)
-            result = self._upscaler(planes, self._fmt, self._scale, self._tile)
-            frames = colour.to_frames(result, self._fmt.scaled(self._scale))
+            result = self._upscaler(planes, self._fmt, self._large, self._scale, self._tile)
+            frames = colour.to_frames(result, self._large)
         self.seconds += time.perf_counter() - began  # the copy back waited for the device
         return frames
 

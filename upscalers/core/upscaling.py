@@ -5,7 +5,6 @@ Whole batches in, whole batches out; files, threads and lack of memory are the e
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from typing import Protocol
 
@@ -14,16 +13,29 @@ from torch import Tensor, nn
 
 from upscalers.core import colour
 from upscalers.core.clip import ClipFormat
-from upscalers.core.resample import resample_picture
+from upscalers.core.resample import resample_axis, resample_picture
 
 Tensors = tuple[Tensor, ...]
+
+# What takes a network's picture from the network's own scale to the one that is wanted.
+RESAMPLER = "lanczos3"
 
 
 class Upscaler(Protocol):
     can_tile: bool
 
-    def __call__(self, planes: Tensors, fmt: ClipFormat, scale: int, tile: int | None) -> Tensors:
-        """Scale float planes of the clip's codes; `tile` bounds what is worked on at once."""
+    def __call__(
+        self, planes: Tensors, fmt: ClipFormat, large: ClipFormat, scale: Fraction, tile: int | None
+    ) -> Tensors:
+        """Scale float planes of the clip's codes by `scale`, cut off to the size of `large`.
+
+        `tile` bounds what is worked on at once.
+        """
+
+
+def resampler_after(own: int, scale: Fraction) -> str:
+    """How the result of a network of scale `own` is brought to `scale`: "" if it is that."""
+    return "" if own == scale else f"{RESAMPLER} {scale / own}"
 
 
 class KernelUpscaler:
@@ -32,9 +44,10 @@ class KernelUpscaler:
     def __init__(self, kernel: str) -> None:
         self.kernel = kernel
 
-    def __call__(self, planes: Tensors, fmt: ClipFormat, scale: int, tile: int | None) -> Tensors:
-        shapes = fmt.scaled(scale).plane_shapes
-        return resample_picture(planes, fmt.chroma, self.kernel, Fraction(scale), shapes)
+    def __call__(
+        self, planes: Tensors, fmt: ClipFormat, large: ClipFormat, scale: Fraction, tile: int | None
+    ) -> Tensors:
+        return resample_picture(planes, fmt.chroma, self.kernel, scale, large.plane_shapes)
 
 
 class NetworkUpscaler:
@@ -42,27 +55,29 @@ class NetworkUpscaler:
 
     can_tile = True
 
-    def __init__(self, network: nn.Module, halo: int, device: torch.device) -> None:
-        self.halo = halo
+    def __init__(self, network: nn.Module, scale: int, halo: int, device: torch.device) -> None:
+        self.scale, self.halo = scale, halo
         self.dtype = torch.float16 if device.type == "cuda" else torch.float32
         prepared = network.eval().to(device, self.dtype).requires_grad_(False)
         self.network = prepared.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def __call__(self, planes: Tensors, fmt: ClipFormat, scale: int, tile: int | None) -> Tensors:
+    def __call__(
+        self, planes: Tensors, fmt: ClipFormat, large: ClipFormat, scale: Fraction, tile: int | None
+    ) -> Tensors:
         # Networks are trained on 0..1; codes beyond black and white would be strange to them.
         rgb = colour.to_rgb(planes, fmt).clamp_(0, 1)
         rgb = rgb.to(self.dtype, memory_format=torch.channels_last)
-        result = self.run(rgb) if tile is None else self.run_tiled(rgb, scale, tile)
-        large = replace(fmt, width=fmt.width * scale, height=fmt.height * scale)
-        return colour.from_rgb(result.float().clamp_(0, 1), large)
+        made = self.run(rgb) if tile is None else self.run_tiled(rgb, tile)
+        return colour.from_rgb(fitted(made.float(), self.scale, scale, large), large)
 
     def run(self, rgb: Tensor) -> Tensor:
         result: Tensor = self.network(rgb)
         return result
 
-    def run_tiled(self, rgb: Tensor, scale: int, tile: int) -> Tensor:
+    def run_tiled(self, rgb: Tensor, tile: int) -> Tensor:
         """The same result from tiles that see as far around as the network does."""
         count, _, rows, columns = rgb.shape
+        scale = self.scale
         result = rgb.new_empty((count, 3, rows * scale, columns * scale))
         for top in range(0, rows, tile):
             for left in range(0, columns, tile):
@@ -77,3 +92,15 @@ class NetworkUpscaler:
                     (left - x) * scale : (right - x) * scale,
                 ]
         return result
+
+
+def fitted(rgb: Tensor, own: int, scale: Fraction, large: ClipFormat) -> Tensor:
+    """A picture made at a network's own scale, resampled where need be and cut off to size."""
+    rows, columns = large.height, large.width
+    if own != scale:
+        rest, count = scale / own, len(rgb)
+        flat = rgb.flatten(0, 1)  # resampling takes planes
+        flat = resample_axis(flat, 1, RESAMPLER, rest, rows, Fraction(0))
+        flat = resample_axis(flat, 2, RESAMPLER, rest, columns, Fraction(0))
+        rgb = flat.unflatten(0, (count, 3))
+    return rgb[:, :, :rows, :columns].clamp(0, 1)

@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -21,29 +22,46 @@ if TYPE_CHECKING:
     from upscalers.core.upscaling import Upscaler
 
 
+FAMILIES = ("classical", "network", "video", "external")
+
+
 @dataclass(frozen=True)
 class Method:
     """One way of upscaling. `build` makes it ready to run on a device."""
 
     slug: str
     name: str
-    family: str  # "classical" or "network"
+    family: str  # one of FAMILIES
     description: str
     licence: str
     citation: str
     build: Callable[[torch.device], Upscaler]
-    scales: tuple[int, ...] | None = None  # None: any whole number
+    scales: tuple[int, ...] | None = None  # its own; None: any
     weights_sha256: str = ""  # of the file the weights come in; "" for classical methods
     batch: int = 1  # frames at a time on a GPU
+    parameters: int = 0
+    flop_per_pixel: float = 0.0  # of the low-resolution picture; a multiply-add counts as two
+    halo: int | None = None  # samples around a tile that its result depends on; None: all of them
+    temporal: bool = False  # looks at the frames before and after
+    chunk_frames: int = 0  # how much of a clip is one job; 0: all of it
+    overlap: int = 0  # frames before and after a chunk that are computed and left out
+    runs_here: bool = True  # False: its PVSs are made elsewhere and uploaded
 
-    def check_scale(self, scale: int) -> None:
-        if scale < 2 or (self.scales is not None and scale not in self.scales):
-            able = "any whole number from 2" if self.scales is None else _listed(self.scales)
-            raise MethodError(f"{self.name} does not upscale by {scale}; it does by {able}")
+    def own_scale(self, scale: Fraction) -> int | None:
+        """What the method itself does on the way to `scale`; a resampler does the rest.
 
-
-def _listed(scales: tuple[int, ...]) -> str:
-    return " and ".join(str(scale) for scale in scales)
+        The least of its scales that reaches it, else its greatest. None for kernels: they need
+        no resampler.
+        """
+        if scale <= 1:
+            raise MethodError(f"{self.name} makes pictures larger: x{scale} does not")
+        if not self.runs_here:
+            raise MethodError(
+                f"{self.name} does not run here: make its clips elsewhere and upload them"
+            )
+        if self.scales is None:
+            return None
+        return min((own for own in self.scales if own >= scale), default=max(self.scales))
 
 
 @cache
@@ -55,7 +73,7 @@ def all_methods() -> dict[str, Method]:
             if method.slug in found:
                 raise RuntimeError(f"two methods are called {method.slug}")
             found[method.slug] = method
-    return dict(sorted(found.items(), key=lambda item: item[1].family != "classical"))
+    return dict(sorted(found.items(), key=lambda item: FAMILIES.index(item[1].family)))
 
 
 def get_method(slug: str) -> Method:

@@ -22,7 +22,7 @@ def _method(scale: int, weights: PackagedWeights) -> Method:
 
         network = Span(_CHANNELS, scale)
         network.load_state_dict(weights.load(span_state))
-        return NetworkUpscaler(network, HALO, device)
+        return NetworkUpscaler(network, scale, HALO, device)
 
     return Method(
         slug=f"span-x{scale}",

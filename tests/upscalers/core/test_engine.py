@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -63,8 +64,9 @@ def test_a_clip_is_upscaled_frame_by_frame_in_its_own_format(tmp_path: Path, pix
 def test_what_it_was_made_with_is_recorded(clip: tuple[Path, ClipFormat], tmp_path: Path) -> None:
     done = engine.upscale(*clip, tmp_path / "out.mkv", get_method("bicubic"), 2, "cpu")
     assert done.versions["torch"] == torch.__version__ and "ffmpeg" in done.versions
-    assert done.device.startswith("CPU") and done.frames == 11
-    assert 0 < done.device_s < done.wall_s
+    assert done.device.startswith("CPU") and done.cost.frames == 11
+    assert 0 < done.cost.device_s < done.cost.wall_s
+    assert done.cost.peak_memory_bytes > 1 << 20 and done.cost.joules is None
 
 
 def test_the_same_clip_gives_the_same_result(tmp_path: Path) -> None:
@@ -110,21 +112,21 @@ class OneAtATime(KernelUpscaler):
         super().__init__("bicubic")
         self.tried: list[int] = []
 
-    def __call__(self, planes: Tensors, fmt: ClipFormat, scale: int, tile: int | None) -> Tensors:
+    def __call__(self, planes: Tensors, *more: Any) -> Tensors:
         self.tried.append(len(planes[0]))
         if len(planes[0]) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return super().__call__(planes, fmt, scale, tile)
+        return super().__call__(planes, *more)
 
 
 def test_lack_of_memory_halves_the_batch_and_keeps_the_order() -> None:
     fmt = small_format(frames=5)
     upscaler = OneAtATime()
-    compute = engine.Compute(upscaler, CPU, fmt, 2, method(upscaler))
+    compute = engine.Compute(upscaler, CPU, fmt, fmt.scaled(2), Fraction(2), method(upscaler))
     made = compute(noise(fmt))
     assert upscaler.tried == [5, 2, 1, 1, 1, 1, 1]
     calm = KernelUpscaler("bicubic")
-    wanted = engine.Compute(calm, CPU, fmt, 2, method(calm))(noise(fmt))
+    wanted = engine.Compute(calm, CPU, fmt, fmt.scaled(2), Fraction(2), method(calm))(noise(fmt))
     assert sha256_of(made) == sha256_of(wanted)
 
 
@@ -146,9 +148,11 @@ def small_tiles_only(largest: int) -> NetworkUpscaler:
 def test_lack_of_memory_for_one_frame_is_met_with_tiles_that_leave_no_seam() -> None:
     fmt = small_format(width=200, height=140, frames=1)
     limited = small_tiles_only(largest=(128 + 48) * (128 + 48))
-    made = engine.Compute(limited, CPU, fmt, 2, method(limited))(noise(fmt))
+    made = engine.Compute(limited, CPU, fmt, fmt.scaled(2), Fraction(2), method(limited))(
+        noise(fmt)
+    )
     whole = get_method("span-x2").build(CPU)
-    wanted = engine.Compute(whole, CPU, fmt, 2, method(whole))(noise(fmt))
+    wanted = engine.Compute(whole, CPU, fmt, fmt.scaled(2), Fraction(2), method(whole))(noise(fmt))
     for ours, theirs in zip(made[0], wanted[0], strict=True):
         difference = np.abs(ours.astype(int) - theirs.astype(int))
         assert difference.max() <= 1 and (difference > 0).mean() < 1e-4  # last bits of floats
@@ -158,7 +162,7 @@ def test_lack_of_memory_for_the_smallest_tile_says_what_to_do() -> None:
     fmt = small_format(width=300, height=260, frames=1)
     limited = small_tiles_only(largest=100)
     with pytest.raises(MethodError, match=r"needs more memory .* 300x260: end other work"):
-        engine.Compute(limited, CPU, fmt, 2, method(limited))(noise(fmt))
+        engine.Compute(limited, CPU, fmt, fmt.scaled(2), Fraction(2), method(limited))(noise(fmt))
 
 
 def test_other_errors_of_a_network_are_not_taken_for_lack_of_memory() -> None:
@@ -168,16 +172,98 @@ def test_other_errors_of_a_network_are_not_taken_for_lack_of_memory() -> None:
 
     fmt, broken = small_format(), Broken("bicubic")
     with pytest.raises(RuntimeError, match="shapes do not match"):
-        engine.Compute(broken, CPU, fmt, 2, method(broken))(noise(fmt))
+        engine.Compute(broken, CPU, fmt, fmt.scaled(2), Fraction(2), method(broken))(noise(fmt))
 
 
-def test_a_scale_the_method_does_not_have_is_refused(
+@pytest.mark.parametrize(
+    ("scale", "resampler"),
+    [
+        (2, ""),
+        (4, "lanczos3 2"),
+        (Fraction(3, 2), "lanczos3 3/4"),
+        (Fraction(5, 2), "lanczos3 5/4"),
+    ],
+)
+def test_a_network_reaches_any_scale_with_a_resampler_that_is_named(
+    clip: tuple[Path, ClipFormat], tmp_path: Path, scale: Fraction, resampler: str
+) -> None:
+    out = tmp_path / "out.mkv"
+    done = engine.upscale(*clip, out, get_method("span-x2"), scale, "cpu")
+    assert done.resampler == resampler
+    assert done.format == clip[1].scaled(scale) == probe(out)
+
+
+def test_a_network_followed_by_a_resampler_stays_in_place(tmp_path: Path) -> None:
+    """A smooth picture, enlarged both ways, comes out the same but for the network's own touch."""
+    fmt = small_format(width=48, height=32, frames=1)
+    rows, columns = np.mgrid[0:32, 0:48]
+    planes = (
+        (60 + 3 * rows + columns).astype(np.uint8),
+        *(np.full(shape, 128, np.uint8) for shape in fmt.plane_shapes[1:]),
+    )
+    write(tmp_path / "in.mkv", fmt, [planes])
+    made = []
+    for slug in ("span-x2", "bicubic"):
+        out = tmp_path / f"{slug}.mkv"
+        engine.upscale(tmp_path / "in.mkv", fmt, out, get_method(slug), Fraction(3, 2), "cpu")
+        made.append(next(iter(read_frames(out, fmt.scaled(Fraction(3, 2)))))[0].astype(int))
+    inner = (slice(6, -6), slice(6, -6))
+    assert np.abs(made[0][inner] - made[1][inner]).max() <= 1
+
+
+@pytest.mark.parametrize("slug", ["lanczos3", "span-x2"])
+def test_a_clip_of_odd_size_is_made_whole_again_to_the_sample(tmp_path: Path, slug: str) -> None:
+    fmt = small_format(width=33, height=27, frames=2)
+    write(tmp_path / "in.mkv", fmt, noise(fmt))
+    out = tmp_path / "out.mkv"
+    done = engine.upscale(
+        tmp_path / "in.mkv", fmt, out, get_method(slug), 2, "cpu", size=(65, 53)
+    )  # fmt: skip
+    assert (done.format.width, done.format.height) == (65, 53)
+    assert probe(out) == done.format
+    whole = tmp_path / "whole.mkv"
+    engine.upscale(tmp_path / "in.mkv", fmt, whole, get_method(slug), 2, "cpu")
+    cut, uncut = (
+        next(iter(read_frames(path, probe(path))))[0] for path in (out, whole)
+    )  # fmt: skip
+    assert np.array_equal(cut, uncut[:53, :65])
+
+
+def test_a_size_that_the_scale_does_not_give_is_refused(
     clip: tuple[Path, ClipFormat], tmp_path: Path
 ) -> None:
-    with pytest.raises(MethodError, match="SPAN x2 does not upscale by 4; it does by 2"):
-        engine.upscale(*clip, tmp_path / "out.mkv", get_method("span-x2"), 4)
-    with pytest.raises(MethodError, match="any whole number from 2"):
+    with pytest.raises(MethodError, match=r"enlarged by 2 is .* not 50x50"):
+        engine.upscale(*clip, tmp_path / "out.mkv", get_method("bicubic"), 2, size=(50, 50))
+    with pytest.raises(MethodError, match="makes pictures larger: x1 does not"):
         engine.upscale(*clip, tmp_path / "out.mkv", get_method("bicubic"), 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
+
+
+@pytest.mark.parametrize(("frames", "length", "count"), [(11, 0, 1), (11, 4, 3), (3, 4, 1)])
+def test_parts_follow_each_other_and_make_the_whole_clip(
+    frames: int, length: int, count: int
+) -> None:
+    cut = engine.parts(frames, replace(get_method("bicubic"), chunk_frames=length))
+    assert len(cut) == count
+    assert [n for part in cut for n in range(part.start, part.start + part.frames)] == list(
+        range(frames)
+    )
+    assert max(part.frames for part in cut) - min(part.frames for part in cut) <= 1
+
+
+def test_parts_put_together_are_the_clip_made_in_one_go(
+    clip: tuple[Path, ClipFormat], tmp_path: Path
+) -> None:
+    path, fmt = clip
+    method = replace(get_method("bicubic"), chunk_frames=4, overlap=2)
+    frames = []
+    for number, part in enumerate(engine.parts(fmt.frames, method)):
+        out = tmp_path / f"{number}.mkv"
+        done = engine.upscale(path, fmt, out, method, 2, "cpu", part=part)
+        assert done.cost.frames == done.format.frames == part.frames
+        frames += list(read_frames(out, done.format))
+    whole = engine.upscale(path, fmt, tmp_path / "whole.mkv", method, 2, "cpu")
+    assert sha256_of(frames) == whole.frames_sha256
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from upscalers.core.clip import ClipFormat
 from upscalers.core.errors import Cancelled, ClipError
 from upscalers.methods import Method, get_method
 
@@ -31,7 +32,11 @@ class Command(BaseCommand):
         parser.add_argument("input", type=Path)
         parser.add_argument("output", type=Path)
         parser.add_argument("--method", required=True, help="see manage.py methods")
-        parser.add_argument("--scale", type=int, help="2 or more; default: the method's own, or 2")
+        aim = parser.add_mutually_exclusive_group()
+        aim.add_argument(
+            "--scale", type=Fraction, help="such as 2, 3/2 or 1.5; default: the method's own, or 2"
+        )
+        aim.add_argument("--size", type=_size, help="of the output instead, such as 3840x2160")
         parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
         parser.add_argument("--force", action="store_true", help="replace OUT if it is there")
         parser.add_argument("--json", action="store_true", help="print what was done as JSON")
@@ -40,11 +45,7 @@ class Command(BaseCommand):
         stopped = _stop_by_signal()
         try:
             method = get_method(options["method"])
-            scale = options["scale"] or (method.scales[0] if method.scales else 2)
-            result = self._upscale(
-                options["input"], options["output"], method, scale, options["device"],
-                options["force"], stopped,
-            )  # fmt: skip
+            result = self._upscale(method, stopped, **options)
         except ClipError as error:
             raise CommandError(str(error)) from None
         except OSError as error:
@@ -60,20 +61,24 @@ class Command(BaseCommand):
             )
 
     def _upscale(
-        self, source: Path, out: Path, method: Method, scale: int, device: str, force: bool,
-        stopped: list[int],
+        self, method: Method, stopped: list[int], *, input: Path, output: Path,
+        scale: Fraction | int | None, size: tuple[int, int] | None, device: str, force: bool,
+        **_: Any,
     ) -> dict[str, Any]:  # fmt: skip
+        source, out = input, output
         _check_output(source, out, force)
-        method.check_scale(scale)
         # torch takes a second to load: not before the arguments are known to be good
         from upscalers.core import engine, rendition, video
+        from upscalers.core.cost import gflop_per_frame
 
         fmt = video.probe(source)
+        own = method.scales[0] if method.scales else 2
+        scale = Fraction(scale or _scale_to(size, fmt) or own)
         bar = _Bar()
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
             made = Path(folder) / "made.mkv"
             done = engine.upscale(
-                source, fmt, made, method, scale, device, bar, lambda: bool(stopped)
+                source, fmt, made, method, scale, device, bar, lambda: bool(stopped), size=size
             )
             container = CONTAINERS[out.suffix.lower()]
             if container:
@@ -85,13 +90,25 @@ class Command(BaseCommand):
             bar.end()
             made.replace(out)
         return {
-            "output": str(out), "method": method.slug, "scale": scale,
-            "weights_sha256": method.weights_sha256, "frames_sha256": done.frames_sha256,
-            "device": done.device, "wall_s": round(done.wall_s, 3),
-            "device_s": round(done.device_s, 3), "versions": done.versions,
+            "output": str(out), "method": method.slug, "scale": str(scale),
+            "resampler": done.resampler, "weights_sha256": method.weights_sha256,
+            "frames_sha256": done.frames_sha256, "device": done.device, "versions": done.versions,
+            **asdict(done.cost), "fps": round(done.cost.fps, 3),
+            "gflop_per_frame": gflop_per_frame(method.flop_per_pixel, fmt),
+            "parameters": method.parameters,
             **{key: str(value) if isinstance(value, Fraction) else value
                for key, value in asdict(done.format).items()},
         }  # fmt: skip
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, height = text.split("x")
+    return int(width), int(height)
+
+
+def _scale_to(size: tuple[int, int] | None, fmt: ClipFormat) -> Fraction | None:
+    """By the side that is enlarged more; the other may miss the size by less than a sample."""
+    return size and max(Fraction(size[0], fmt.width), Fraction(size[1], fmt.height))
 
 
 def _check_output(source: Path, out: Path, force: bool) -> None:
