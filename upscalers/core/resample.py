@@ -1,4 +1,4 @@
-"""Separable resampling kernels for planes: nearest, bicubic and Lanczos, in torch.
+"""Separable resampling kernels for planes, from nearest to spline36, in torch.
 
 Sample positions are those of video: pixel centres, 4:2:0 and 4:2:2 chroma sited left. Edges are
 continued with their last sample. Shrinking widens the kernel, so that it does not alias.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import ceil, floor
 
 import torch
@@ -21,16 +21,25 @@ from upscalers.core.clip import SUBSAMPLING
 
 @dataclass(frozen=True)
 class Kernel:
+    """A shape of weights over the distance, which counts in samples of the coarser grid.
+
+    `weight` also takes how many samples of the input that is; only `area` asks.
+    """
+
     name: str
     support: float
-    weight: Callable[[Tensor], Tensor]
+    weight: Callable[[Tensor, float], Tensor]
 
 
-def _nearest(x: Tensor) -> Tensor:
+def _nearest(x: Tensor, stretch: float) -> Tensor:
     return ((x >= -0.5) & (x < 0.5)).double()
 
 
-def _bicubic(x: Tensor, a: float = -0.5) -> Tensor:
+def _bilinear(x: Tensor, stretch: float) -> Tensor:
+    return (1 - x.abs()).clamp(min=0)
+
+
+def _bicubic(x: Tensor, stretch: float, a: float) -> Tensor:
     """Keys' cubic convolution; a = -0.5 is the one that reproduces quadratics."""
     x = x.abs()
     near = ((a + 2) * x - (a + 3)) * x * x + 1
@@ -38,16 +47,48 @@ def _bicubic(x: Tensor, a: float = -0.5) -> Tensor:
     return torch.where(x < 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
 
 
-def _lanczos3(x: Tensor) -> Tensor:
-    return torch.where(x.abs() < 3, torch.sinc(x) * torch.sinc(x / 3), torch.zeros_like(x))
+def _lanczos(x: Tensor, stretch: float, lobes: int) -> Tensor:
+    inside = torch.sinc(x) * torch.sinc(x / lobes)
+    return torch.where(x.abs() < lobes, inside, torch.zeros_like(x))
+
+
+def _spline36(x: Tensor, stretch: float) -> Tensor:
+    """Dersch's cubic spline over six samples."""
+    x = x.abs()
+    near = ((13 / 11 * x - 453 / 209) * x - 3 / 209) * x + 1
+    y = x - 1
+    middle = ((-6 / 11 * y + 270 / 209) * y - 156 / 209) * y
+    z = x - 2
+    far = ((1 / 11 * z - 45 / 209) * z + 26 / 209) * z
+    outer = torch.where(x < 2, middle, torch.where(x < 3, far, torch.zeros_like(x)))
+    return torch.where(x < 1, near, outer)
+
+
+def _area(x: Tensor, stretch: float) -> Tensor:
+    """How much of an input sample lies within the output sample."""
+    return ((0.5 - x.abs()) * stretch + 0.5).clamp(0, 1)
+
+
+GAUSSIAN_SIGMA = 0.4
+
+
+def _gaussian(x: Tensor, stretch: float) -> Tensor:
+    return torch.exp(-0.5 * (x / GAUSSIAN_SIGMA) ** 2)
 
 
 KERNELS = {
     kernel.name: kernel
     for kernel in (
         Kernel("nearest", 0.5, _nearest),
-        Kernel("bicubic", 2.0, _bicubic),
-        Kernel("lanczos3", 3.0, _lanczos3),
+        Kernel("bilinear", 1.0, _bilinear),
+        Kernel("bicubic", 2.0, partial(_bicubic, a=-0.5)),
+        Kernel("bicubic-075", 2.0, partial(_bicubic, a=-0.75)),
+        Kernel("lanczos2", 2.0, partial(_lanczos, lobes=2)),
+        Kernel("lanczos3", 3.0, partial(_lanczos, lobes=3)),
+        Kernel("lanczos4", 4.0, partial(_lanczos, lobes=4)),
+        Kernel("spline36", 3.0, _spline36),
+        Kernel("area", 1.0, _area),  # for shrinking
+        Kernel("gaussian", 4 * GAUSSIAN_SIGMA, _gaussian),  # for shrinking
     )
 }
 
@@ -70,15 +111,17 @@ def filter_bank(kernel: str, scale: Fraction, shift: Fraction) -> tuple[Tensor, 
     last = floor(max(centres) + reach)
     taps = torch.arange(first, last + 1, dtype=torch.float64)
     distances = torch.tensor([float(c) for c in centres], dtype=torch.float64)[:, None] - taps
-    weights = shape.weight(distances / float(stretch))
-    return weights / weights.sum(1, keepdim=True), first
+    weights = shape.weight(distances / float(stretch), float(stretch))
+    used = weights.abs().amax(0).nonzero().flatten()
+    weights = weights[:, used[0] : used[-1] + 1]
+    return weights / weights.sum(1, keepdim=True), first + int(used[0])
 
 
 def resample_axis(
     planes: Tensor, axis: int, kernel: str, scale: Fraction, size: int, shift: Fraction
 ) -> Tensor:
     """Resample (n, rows, columns) floats along axis 1 or 2 to `size` samples."""
-    if scale == 1 and shift == 0:
+    if scale == 1 and shift == 0 and size == planes.shape[axis]:
         return planes
     weights, first = filter_bank(kernel, scale, shift)
     phases, taps = weights.shape
@@ -87,7 +130,7 @@ def resample_axis(
     after = step * (groups - 1) + first + taps - planes.shape[axis]
     bank = weights.to(planes.device, planes.dtype)
     vertical = axis == 1
-    if taps == 1 and step == 1 and first == 0:  # nearest: nothing to weigh
+    if taps == 1 and step == 1 and first == 0 and after <= 0:  # nearest: nothing to weigh
         return planes.repeat_interleave(phases, axis).narrow(axis, 0, size)
     # A negative pad cuts samples off that no output needs.
     pad = (0, 0, -first, after) if vertical else (-first, after, 0, 0)

