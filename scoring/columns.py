@@ -136,8 +136,8 @@ def _of_showing(name: str) -> Callable[[CellRow], Any]:
 def _condition_columns(prefix: str = "") -> tuple[Column, ...]:
     return (
         Column("method", "text", "Method of upscaling.", f"{prefix}method"),
-        Column("scale", "integer", "Factor of upscaling.", f"{prefix}scale"),
-        Column("kernel", "text", "How the source was made small.", f"{prefix}kernel"),
+        Column("scale", "number", "Factor of upscaling.", f"{prefix}scale"),
+        Column("degradation", "text", "How the source was made small.", f"{prefix}degradation"),
         Column(
             "weights_sha256",
             "text",

@@ -13,7 +13,7 @@ from scoring.results import Answer, Results, Stimulus
 from scoring.stats.matrix import FloatArray
 
 Figure = dict[str, Any]
-Condition = tuple[str, int, str, str]
+Condition = tuple[str, float, str, str]
 MOS_AXIS = {"title": {"text": "MOS"}, "range": [-0.2, 10.2], "dtick": 1, "zeroline": False}
 
 
@@ -132,14 +132,14 @@ def condition_name(
 ) -> Callable[[Condition], str]:
     """Names a condition by its method, and by more only where the method leaves it open."""
     conditions = {one.condition for one in stimuli}
-    ways = {(scale, kernel) for _, scale, kernel, _ in conditions}
+    ways = {(scale, degradation) for _, scale, degradation, _ in conditions}
     versions = {(method, weights) for method, _, _, weights in conditions}
 
     def name(condition: Condition) -> str:
-        method, scale, kernel, weights = condition
+        method, scale, degradation, weights = condition
         text = method_name(method)
         if len(ways) > 1:
-            text += f" x{scale} {kernel}"
+            text += f" x{scale:g} {degradation}"
         if sum(1 for other, _ in versions if other == method) > 1:
             text += f" {weights[:8] or 'built in'}"
         return text

@@ -35,7 +35,7 @@ _FROM_VOTE = {
 _FROM_PVS = {
     "pvs": "pk",
     "source": "low_resolution__source__name",
-    "kernel": "low_resolution__kernel",
+    "degradation": "low_resolution__degradation",
     "scale": "low_resolution__scale",
     "method": "method",
     "weights_sha256": "weights_sha256",

@@ -33,15 +33,15 @@ class Stimulus:
 
     pvs: int
     source: str
-    kernel: str
-    scale: int
+    degradation: str
+    scale: float
     method: str
     weights_sha256: str
 
     @property
-    def condition(self) -> tuple[str, int, str, str]:
+    def condition(self) -> tuple[str, float, str, str]:
         """What was done to the source, whatever the source."""
-        return (self.method, self.scale, self.kernel, self.weights_sha256)
+        return (self.method, self.scale, self.degradation, self.weights_sha256)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Results:
         )
 
     @cached_property
-    def conditions(self) -> list[tuple[str, int, str, str]]:
+    def conditions(self) -> list[tuple[str, float, str, str]]:
         order = {method: place for place, method in enumerate(self.study.methods)}
         found = {stimulus.condition for stimulus in self.stimuli}
         return sorted(found, key=lambda one: (order.get(one[0], len(order)), one))
@@ -200,7 +200,7 @@ def _stimuli_of(study: Study, voted: list[int]) -> list[Stimulus]:
     rows = PVS.objects.filter(pk__in=wanted).values_list(
         "pk",
         "low_resolution__source__name",
-        "low_resolution__kernel",
+        "low_resolution__degradation",
         "low_resolution__scale",
         "method",
         "weights_sha256",

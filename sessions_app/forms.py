@@ -24,7 +24,7 @@ class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
         error_messages={"required": "Choose at least one method to compare with the anchor."},
     )
     anchor = forms.ChoiceField(label="Anchor")
-    scale = forms.TypedChoiceField(choices=[(s, f"x{s}") for s in SCALES], coerce=int)
+    scale = forms.TypedChoiceField(choices=[(s, f"x{s:g}") for s in SCALES], coerce=float)
     members = forms.ModelMultipleChoiceField(
         queryset=get_user_model().objects.none(),
         widget=forms.CheckboxSelectMultiple,
@@ -67,13 +67,9 @@ class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        scale, slugs = data.get("scale"), set(data.get("methods", []))
+        slugs = set(data.get("methods", []))
         if data.get("anchor") in slugs:
             name = all_methods()[data["anchor"]].name
             self.add_error("methods", f"{name} is the anchor: it is not compared with itself.")
-        for slug in {*slugs, data.get("anchor")} - {None}:
-            scales = all_methods()[slug].scales
-            if scale and scales is not None and scale not in scales:
-                self.add_error("methods", f"{all_methods()[slug].name} cannot upscale by x{scale}.")
         data["methods"] = [slug for slug in all_methods() if slug in slugs]
         return data

@@ -47,12 +47,12 @@ class Study(models.Model):
     )
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="studies", blank=True)
     sources = models.ManyToManyField(Source, related_name="studies", blank=True)
-    methods = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    methods = ArrayField(models.CharField(max_length=60), default=list, blank=True)
     anchor = models.CharField(
-        max_length=40, default="lanczos3", help_text="the method every other is compared with"
+        max_length=60, default="lanczos3", help_text="the method every other is compared with"
     )
-    scale = models.PositiveSmallIntegerField(default=2)
-    kernel = models.CharField(max_length=24, default="bicubic")
+    scale = models.FloatField(default=2)
+    degradation = models.CharField(max_length=40, default="bicubic")
     protocol_slug = models.CharField(max_length=40, default=EXPERT_VIEWING.slug)
     vote_seconds = models.FloatField(
         default=5.0, validators=[MinValueValidator(1.0), MaxValueValidator(60.0)]

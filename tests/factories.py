@@ -77,17 +77,17 @@ def make_source(name: str) -> Source:
     return source
 
 
-def make_pvs(source: Source, method: str, scale: int = 2, kernel: str = "bicubic") -> PVS:
+def make_pvs(source: Source, method: str, scale: int = 2, degradation: str = "bicubic") -> PVS:
     low, _ = LowResolution.objects.get_or_create(
         source=source,
         scale=scale,
-        kernel=kernel,
-        defaults={"clip": make_clip(f"{source} {kernel} x{scale}", 640, 360)},
+        degradation=degradation,
+        defaults={"clip": make_clip(f"{source} {degradation} x{scale}", 640, 360)},
     )
     pvs, _ = PVS.objects.get_or_create(
         low_resolution=low,
         method=method,
-        defaults={"clip": make_clip(f"{source} {kernel} x{scale} {method}"), "device": "cpu"},
+        defaults={"clip": make_clip(f"{source} {degradation} x{scale} {method}"), "device": "cpu"},
     )
     return pvs
 

@@ -14,7 +14,7 @@ class MaterialForm(forms.Form):
     """Which PVSs to make of one source."""
 
     scale = forms.TypedChoiceField(
-        choices=[(scale, f"x{scale}") for scale in SCALES], coerce=int, initial=2,
+        choices=[(scale, f"x{scale:g}") for scale in SCALES], coerce=float, initial=2,
         label="Low-resolution version is smaller by",
     )  # fmt: skip
     methods = forms.MultipleChoiceField(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.validators import MinValueValidator
@@ -18,6 +19,9 @@ from django.utils import timezone
 
 from upscalers import store
 from upscalers.core.clip import ClipFormat
+
+if TYPE_CHECKING:
+    from upscalers.core.cost import Cost
 
 
 class JobState(models.TextChoices):
@@ -32,6 +36,8 @@ class JobKind(models.TextChoices):
     INGEST = "ingest", "Ingest"
     DEGRADE = "degrade", "Low-resolution version"
     UPSCALE = "upscale", "Upscale"
+    CHUNK = "chunk", "Part of an upscale"
+    IMPORT = "import", "Take in a clip made elsewhere"
     RENDER = "render", "Playback file"
     MEASURE = "measure", "Metrics"
 
@@ -40,6 +46,11 @@ class Job(models.Model):
     """Long work as the lab sees it; the queue (Procrastinate) only says who runs it when."""
 
     kind = models.CharField(max_length=16, choices=JobKind.choices)
+    parent = models.ForeignKey(
+        "self", null=True, on_delete=models.CASCADE, related_name="parts",
+        help_text="the job that waits for this one",
+    )  # fmt: skip
+    priority = models.SmallIntegerField(default=0, help_text="higher ones are taken first")
     title = models.CharField(max_length=200)
     state = models.CharField(max_length=16, choices=JobState.choices, default=JobState.WAITING)
     done = models.PositiveIntegerField(default=0, help_text="frames done")
@@ -217,11 +228,13 @@ class Source(models.Model):
 
 
 class LowResolution(models.Model):
-    """What is upscaled: a source made smaller by a named degradation."""
+    """What is upscaled: a source made smaller by a named degradation, or recorded beside it."""
 
     source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="low_resolutions")
-    scale = models.PositiveSmallIntegerField()
-    kernel = models.CharField(max_length=24, default="bicubic")
+    scale = models.FloatField(help_text="how much smaller; its simple fraction is what is meant")
+    degradation = models.CharField(max_length=40, default="bicubic")
+    recipe = models.JSONField(default=dict, help_text="what was drawn or found on the way")
+    file_name = models.CharField(max_length=255, blank=True, help_text="of a recording")
     clip = models.ForeignKey(Clip, null=True, on_delete=models.PROTECT, related_name="+")
     job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="degrades")
 
@@ -229,26 +242,50 @@ class LowResolution(models.Model):
         ordering = ["source", "scale"]
         constraints = [
             models.UniqueConstraint(
-                fields=["source", "scale", "kernel"], name="one_low_resolution_each"
+                fields=["source", "scale", "degradation"], name="one_low_resolution_each"
             )
         ]
 
     def __str__(self) -> str:
-        return f"{self.source} {self.kernel} x{self.scale}"
+        return f"{self.source} {self.degradation} x{self.scale:g}"
+
+    @property
+    def factor(self) -> Fraction:
+        return Fraction(self.scale).limit_denominator(64)
 
 
-class PVS(models.Model):
+class Costs(models.Model):
+    """What it took to make a clip; null where it was not measured."""
+
+    device = models.CharField(max_length=200, blank=True)
+    wall_seconds = models.FloatField(null=True)
+    device_seconds = models.FloatField(null=True)
+    joules = models.FloatField(null=True)
+    peak_memory_bytes = models.BigIntegerField(null=True)
+    versions = models.JSONField(default=dict)
+
+    class Meta:
+        abstract = True
+
+    def note_cost(self, device: str, cost: Cost, versions: dict[str, str]) -> None:
+        self.device, self.versions = device, versions
+        self.wall_seconds, self.device_seconds = cost.wall_s, cost.device_s
+        self.joules, self.peak_memory_bytes = cost.joules, cost.peak_memory_bytes
+
+
+class PVS(Costs):
     """Processed video sequence: a source, made small, upscaled by one method."""
 
     low_resolution = models.ForeignKey(LowResolution, on_delete=models.PROTECT, related_name="pvss")
-    method = models.CharField(max_length=40)
+    method = models.CharField(max_length=60)
     weights_sha256 = models.CharField(max_length=64, blank=True)
     clip = models.ForeignKey(Clip, null=True, on_delete=models.PROTECT, related_name="pvss")
     job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="upscales")
-    device = models.CharField(max_length=100, blank=True)
-    wall_seconds = models.FloatField(null=True)
-    device_seconds = models.FloatField(null=True)
-    versions = models.JSONField(default=dict)
+    resampler = models.CharField(max_length=40, blank=True, help_text="run after the method")
+    gflop_per_frame = models.FloatField(null=True)
+    parameters = models.BigIntegerField(null=True, help_text="of the network")
+    alignment = models.JSONField(default=dict, help_text="of a PVS made elsewhere, as found")
+    file_name = models.CharField(max_length=255, blank=True, help_text="of a PVS made elsewhere")
     made_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -278,6 +315,59 @@ class PVS(models.Model):
         if self.clip is None or not self.wall_seconds:
             return None
         return self.clip.frames / self.wall_seconds
+
+
+class Chunk(Costs):
+    """A part of a PVS that one job makes; its file goes when the PVS is put together."""
+
+    pvs = models.ForeignKey(PVS, on_delete=models.CASCADE, related_name="chunks")
+    number = models.PositiveIntegerField()
+    start = models.PositiveIntegerField()
+    frames = models.PositiveIntegerField()
+    job = models.OneToOneField(Job, on_delete=models.CASCADE, related_name="chunk")
+    sha256 = models.CharField(max_length=64, blank=True, help_text="of its file, when made")
+    frames_sha256 = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        ordering = ["pvs", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["pvs", "number"], name="one_chunk_each"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pvs} frames {self.start} to {self.start + self.frames - 1}"
+
+    @property
+    def path(self) -> Path:
+        return store.path_of(self.sha256, ".mkv", "chunks")
+
+
+class Worker(models.Model):
+    """A process that takes jobs, as it last reported itself."""
+
+    name = models.CharField(max_length=100, primary_key=True)
+    queues = models.CharField(max_length=100)
+    device = models.CharField(max_length=200, blank=True)
+    started_at = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(default=timezone.now, db_index=True)
+    jobs = models.PositiveIntegerField(default=0, help_text="ended since it started")
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Hold(models.Model):
+    """While it is there, nothing of a queue is begun; what runs goes on to its end."""
+
+    queue = models.CharField(max_length=20, primary_key=True)
+    by = models.CharField(max_length=150)
+    since = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.queue} held by {self.by}"
 
 
 class AuditEntry(models.Model):

@@ -37,7 +37,7 @@ from upscalers.models import (
 
 log = logging.getLogger("midgrey.material")
 
-SCALES = (2, 4)
+SCALES = (1.5, 2, 3, 4)
 ABANDONED_WORK = timedelta(days=1)
 ABANDONED_UPLOAD = timedelta(days=14)
 
@@ -343,40 +343,43 @@ def sweep() -> None:
 
 
 def request_pvss(
-    source: Source, methods: Iterable[str], scale: int, user: User = None, kernel: str = "bicubic"
+    source: Source,
+    methods: Iterable[str],
+    scale: float,
+    user: User = None,
+    degradation: str = "bicubic",
 ) -> list[PVS]:
     """Orders what is missing of these PVSs; what is there or on its way is not made twice."""
     wanted = [get_method(slug) for slug in methods]
     check_request(source, wanted, scale)
     with transaction.atomic():
         request_rendition(source.clip, source.name, user)
-        low = _request_low_resolution(source, scale, kernel, user)
+        low = _request_low_resolution(source, scale, degradation, user)
         return [_request_pvs(low, method, user) for method in wanted]
 
 
-def check_request(source: Source, methods: Iterable[Method], scale: int) -> None:
+def check_request(source: Source, methods: Iterable[Method], scale: float) -> None:
     if scale not in SCALES:
-        raise ClipError(f"Choose a scale of {' or '.join(map(str, SCALES))}.")
-    step = 2 * scale  # chroma of 4:2:0 must divide as well
-    if source.clip.width % step or source.clip.height % step:
-        width, height = (side - side % step for side in (source.clip.width, source.clip.height))
-        raise ClipError(
-            f"{source} is {source.clip.width}x{source.clip.height}, which does not divide by "
-            f"{scale} without a remainder. Ingest it again with a crop to {width}x{height}."
-        )
+        listed = ", ".join(f"{s:g}" for s in SCALES)
+        raise ClipError(f"Choose a scale of {listed}.")
     for method in methods:
-        if method.scales is not None and scale not in method.scales:
-            able = " and ".join(f"x{s}" for s in method.scales)
-            raise ClipError(f"{method.name} upscales by {able} only, not x{scale}.")
+        method.own_scale(Fraction(scale))  # refuses one that does not run here
 
 
-def _request_low_resolution(source: Source, scale: int, kernel: str, user: User) -> LowResolution:
-    low, created = LowResolution.objects.get_or_create(source=source, scale=scale, kernel=kernel)
+def _request_low_resolution(
+    source: Source, scale: float, degradation: str, user: User
+) -> LowResolution:
+    low, created = LowResolution.objects.get_or_create(
+        source=source, scale=scale, degradation=degradation
+    )
     # Locked until the PVSs are ordered: whoever makes it then enqueues them, or finds it made here.
     low = LowResolution.objects.select_for_update(of=("self",)).get(pk=low.pk)
     if created:
         low.job = new_job(
-            JobKind.DEGRADE, f"Make {source} smaller, {kernel} x{scale}", source.clip.frames, user
+            JobKind.DEGRADE,
+            f"Make {source} smaller, {degradation} x{scale:g}",
+            source.clip.frames,
+            user,
         )
         low.save(update_fields=["job"])
         jobs.enqueue(low.job)
@@ -387,7 +390,7 @@ def _request_low_resolution(source: Source, scale: int, kernel: str, user: User)
 
 def title_of(pvs: PVS) -> str:
     """For people: by the method's name, while its slug is for addresses and exports."""
-    return f"{pvs.source} x{pvs.low_resolution.scale} with {get_method(pvs.method).name}"
+    return f"{pvs.source} x{pvs.low_resolution.scale:g} with {get_method(pvs.method).name}"
 
 
 def _request_pvs(low: LowResolution, method: Method, user: User) -> PVS:
@@ -413,8 +416,8 @@ def make_low_resolution(job: Job, progress: Progress) -> None:
     source_clip = low.source.clip
     with store.workspace() as folder:
         out = folder / "low.mkv"
-        format, digest = degrade.make_low_resolution(
-            source_clip.path, source_clip.format, out, low.scale, low.kernel,
+        format, digest, _ = degrade.make_low_resolution(
+            source_clip.path, source_clip.format, out, low.scale, low.degradation,
             progress, progress.should_stop,
         )  # fmt: skip
         with transaction.atomic():
@@ -441,8 +444,9 @@ def upscale(job: Job, progress: Progress) -> None:
     with store.workspace() as folder:
         out = folder / "pvs.mkv"
         result = engine.upscale(
-            low.clip.path, low.clip.format, out, get_method(pvs.method), low.scale,
+            low.clip.path, low.clip.format, out, get_method(pvs.method), low.factor,
             on_progress=progress, should_stop=progress.should_stop,
+            size=(low.source.clip.width, low.source.clip.height),
         )  # fmt: skip
         with transaction.atomic():
             pvs = PVS.objects.select_for_update().get(pk=pvs.pk)

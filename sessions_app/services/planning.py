@@ -97,7 +97,7 @@ def wanted_pvss(study: Study) -> list[Wanted]:
         for pvs in PVS.objects.filter(
             low_resolution__source__studies=study,
             low_resolution__scale=study.scale,
-            low_resolution__kernel=study.kernel,
+            low_resolution__degradation=study.degradation,
             method__in=methods_of(study),
         ).select_related(
             "low_resolution__source__clip__rendition", "clip__rendition__job", "job"
@@ -140,7 +140,7 @@ def make_material(study: Study, user: Any) -> None:
     with transaction.atomic():
         for source in study.sources.select_related("clip"):
             try:
-                request_pvss(source, methods_of(study), study.scale, user, study.kernel)
+                request_pvss(source, methods_of(study), study.scale, user, study.degradation)
             except ClipError as error:
                 raise StudyError(str(error)) from error
 

@@ -102,5 +102,5 @@ def fitted(rgb: Tensor, own: int, scale: Fraction, large: ClipFormat) -> Tensor:
         flat = rgb.flatten(0, 1)  # resampling takes planes
         flat = resample_axis(flat, 1, RESAMPLER, rest, rows, Fraction(0))
         flat = resample_axis(flat, 2, RESAMPLER, rest, columns, Fraction(0))
-        rgb = flat.unflatten(0, (count, 3))
+        rgb = flat.reshape(count, 3, rows, columns)
     return rgb[:, :, :rows, :columns].clamp(0, 1)
