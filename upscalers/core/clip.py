@@ -146,6 +146,19 @@ class Cut:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Some frames of a clip, as one job makes them."""
+
+    start: int
+    frames: int
+
+    def with_overlap(self, overlap: int, clip_frames: int) -> Part:
+        start = max(0, self.start - overlap)
+        end = min(clip_frames, self.start + self.frames + overlap)
+        return Part(start, end - start)
+
+
+@dataclass(frozen=True)
 class Colour:
     """The four colour tags, each "" when the file does not carry it."""
 

@@ -9,12 +9,11 @@ import platform
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -23,10 +22,11 @@ import numpy
 import torch
 
 from upscalers.core import colour
-from upscalers.core.clip import ClipFormat, OnProgress, Planes, ShouldStop, report
+from upscalers.core.clip import ClipFormat, OnProgress, Part, Planes, ShouldStop, report
 from upscalers.core.cost import Cost, Meter
 from upscalers.core.errors import MethodError
 from upscalers.core.process import thread_count
+from upscalers.core.sequence import SequenceUpscaler
 from upscalers.core.upscaling import Upscaler, resampler_after
 from upscalers.core.video import ClipWriter, read_frames
 
@@ -37,19 +37,6 @@ T = TypeVar("T")
 
 QUEUED = 4  # items between two threads: frames are large
 TILES = (1024, 512, 256, 128)
-
-
-@dataclass(frozen=True)
-class Part:
-    """The frames of a clip that one job makes."""
-
-    start: int
-    frames: int
-
-    def with_overlap(self, overlap: int, clip_frames: int) -> Part:
-        start = max(0, self.start - overlap)
-        end = min(clip_frames, self.start + self.frames + overlap)
-        return Part(start, end - start)
 
 
 @dataclass(frozen=True)
@@ -95,14 +82,6 @@ def versions() -> dict[str, str]:
     }
 
 
-def parts(frames: int, method: Method) -> list[Part]:
-    """How a clip is cut into jobs: by the method alone, so that it never changes the result."""
-    length = method.chunk_frames or frames
-    count = max(1, round(frames / length))
-    edges = [frames * number // count for number in range(count + 1)]
-    return [Part(start, end - start) for start, end in pairwise(edges)]
-
-
 def target_format(
     fmt: ClipFormat, scale: Fraction, size: tuple[int, int] | None = None
 ) -> ClipFormat:
@@ -141,31 +120,39 @@ def upscale(
     where = choose_device(device)
     prepare(where)
     meter = Meter(where)
-    compute = Compute(_built(method, where), where, fmt, large, scale, method)
+    upscaler = _built(method, where)
+    work: Compute | Sequence
+    if isinstance(upscaler, SequenceUpscaler):
+        work = Sequence(
+            upscaler, replace(fmt, frames=seen.frames), large, scale, method, out.parent
+        )
+    else:
+        work = Compute(upscaler, where, fmt, large, scale, method)
     size_of_batch = method.batch if where.type == "cuda" else 1
-    done = 0
+
+    def on_step(done: int) -> None:
+        report(done, seen.frames, on_progress, should_stop)
+
     with (
         closing(read_frames(path, fmt, seen.start, seen.frames)) as frames,
         ClipWriter(out, replace(large, frames=part.frames)) as writer,
         _Ahead(_batches(frames, size_of_batch)) as ahead,
         _Behind(writer.write) as behind,
+        closing(work.frames(ahead, on_step)) as made,
     ):
-        for batch in ahead:
-            for number, planes in enumerate(compute(batch), seen.start + done):
-                if part.start <= number < part.start + part.frames:
-                    behind.put(planes)
-            done += len(batch)
-            report(done, seen.frames, on_progress, should_stop)
+        for number, planes in enumerate(made, seen.start):
+            if part.start <= number < part.start + part.frames:
+                behind.put(planes)
         behind.finish()
     return Upscaled(
         format=replace(large, frames=part.frames), frames_sha256=writer.frames_sha256,
         resampler=resampler_after(own, scale) if own else "", device=device_name(where),
-        versions=versions(), cost=meter.read(compute.seconds, part.frames),
+        versions=versions(), cost=meter.read(work.seconds, part.frames),
     )  # fmt: skip
 
 
 @lru_cache(maxsize=1)
-def _built(method: Method, device: torch.device) -> Upscaler:
+def _built(method: Method, device: torch.device) -> Upscaler | SequenceUpscaler:
     """Kept for the next part of the same clip: loading and compiling take long."""
     return method.build(device)
 
@@ -187,6 +174,15 @@ class Compute:
         self._largest = 1 << 30
         self._tile: int | None = None
         self.seconds = 0.0
+
+    def frames(
+        self, batches: Iterable[list[Planes]], on_step: Callable[[int], None]
+    ) -> Generator[Planes, None, None]:
+        done = 0
+        for batch in batches:
+            yield from self(batch)
+            done += len(batch)
+            on_step(done)
 
     def __call__(self, batch: list[Planes]) -> list[Planes]:
         made: list[Planes] = []
@@ -217,12 +213,52 @@ class Compute:
             return
         smaller = [t for t in TILES if t < (self._tile or max(self._fmt.width, self._fmt.height))]
         if not self._upscaler.can_tile or not smaller:
-            raise MethodError(
-                f"{self._method.name} needs more memory than there is for "
-                f"{self._fmt.width}x{self._fmt.height}: end other work on this machine, "
-                "take one with more memory, or cut the clip to a smaller window"
-            )
+            raise _too_large(self._method, self._fmt)
         self._tile = smaller[0]
+
+
+class Sequence:
+    """Runs a method that looks along the clip; files in `folder` hold what it saw."""
+
+    def __init__(
+        self,
+        upscaler: SequenceUpscaler,
+        fmt: ClipFormat,
+        large: ClipFormat,
+        scale: Fraction,
+        method: Method,
+        folder: Path,
+    ) -> None:
+        self._upscaler, self._method, self._folder = upscaler, method, folder
+        self._fmt, self._large, self._scale = fmt, large, scale
+        self.seconds = 0.0
+
+    def frames(
+        self, batches: Iterable[list[Planes]], on_step: Callable[[int], None]
+    ) -> Generator[Planes, None, None]:
+        count = self._fmt.frames
+        made = self._upscaler.run(
+            (planes for batch in batches for planes in batch),
+            self._fmt, self._large, self._scale, self._folder,
+            lambda done, of: on_step(done * count // of),
+        )  # fmt: skip
+        began = time.perf_counter()
+        try:
+            for planes in made:
+                self.seconds += time.perf_counter() - began
+                yield planes
+                began = time.perf_counter()
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise _too_large(self._method, self._fmt) from error
+
+
+def _too_large(method: Method, fmt: ClipFormat) -> MethodError:
+    return MethodError(
+        f"{method.name} needs more memory than there is for {fmt.width}x{fmt.height}: end other "
+        "work on this machine, take one with more memory, or cut the clip to a smaller window"
+    )
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -12,13 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from upscalers.core.clip import Part
 from upscalers.core.errors import MethodError
 
 if TYPE_CHECKING:
     import torch
 
+    from upscalers.core.sequence import SequenceUpscaler
     from upscalers.core.upscaling import Upscaler
 
 
@@ -35,7 +38,7 @@ class Method:
     description: str
     licence: str
     citation: str
-    build: Callable[[torch.device], Upscaler]
+    build: Callable[[torch.device], Upscaler | SequenceUpscaler]
     scales: tuple[int, ...] | None = None  # its own; None: any
     weights_sha256: str = ""  # of the file the weights come in; "" for classical methods
     batch: int = 1  # frames at a time on a GPU
@@ -62,6 +65,12 @@ class Method:
         if self.scales is None:
             return None
         return min((own for own in self.scales if own >= scale), default=max(self.scales))
+
+    def parts(self, frames: int) -> list[Part]:
+        """How a clip is cut into jobs: the same for any number of workers, as is the result."""
+        count = max(1, round(frames / (self.chunk_frames or frames)))
+        edges = [frames * number // count for number in range(count + 1)]
+        return [Part(start, end - start) for start, end in pairwise(edges)]
 
 
 @cache

@@ -243,7 +243,7 @@ def test_a_size_that_the_scale_does_not_give_is_refused(
 def test_parts_follow_each_other_and_make_the_whole_clip(
     frames: int, length: int, count: int
 ) -> None:
-    cut = engine.parts(frames, replace(get_method("bicubic"), chunk_frames=length))
+    cut = replace(get_method("bicubic"), chunk_frames=length).parts(frames)
     assert len(cut) == count
     assert [n for part in cut for n in range(part.start, part.start + part.frames)] == list(
         range(frames)
@@ -257,7 +257,7 @@ def test_parts_put_together_are_the_clip_made_in_one_go(
     path, fmt = clip
     method = replace(get_method("bicubic"), chunk_frames=4, overlap=2)
     frames = []
-    for number, part in enumerate(engine.parts(fmt.frames, method)):
+    for number, part in enumerate(method.parts(fmt.frames)):
         out = tmp_path / f"{number}.mkv"
         done = engine.upscale(path, fmt, out, method, 2, "cpu", part=part)
         assert done.cost.frames == done.format.frames == part.frames
