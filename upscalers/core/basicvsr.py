@@ -184,7 +184,8 @@ class BasicVSR(nn.Module):
         x = _leaky(F.pixel_shuffle(self.upconv1(x), 2))
         x = _leaky(F.pixel_shuffle(self.upconv2(x), 2))
         added: Tensor = self.conv_last(_leaky(self.conv_hr(x)))
-        return added + F.interpolate(frame, scale_factor=SCALE, mode="bilinear", align_corners=False)
+        base = F.interpolate(frame, scale_factor=SCALE, mode="bilinear", align_corners=False)
+        return added + base
 
     def forward(self, clip: Tensor) -> Tensor:
         """A whole clip (n, frames, 3, rows, columns) at once, in memory."""
