@@ -1,13 +1,19 @@
-"""Low-resolution versions of a source: shrunk by a kernel.
+"""Low-resolution versions of a source: shrunk by a kernel, or sent through the "real world" chain.
 
-Each plane is filtered at its own bit depth by an antialiased kernel; chroma keeps its place.
+The low-resolution grid is exactly `scale` times coarser than the source's, its first sample
+centred on the first `scale` samples; what is left at the right and bottom becomes a whole sample.
+Planes are filtered at their own bit depth in the clip's own transfer; chroma keeps its place.
 """
 
 from __future__ import annotations
 
+import re
+import tempfile
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
+from itertools import count
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -18,19 +24,23 @@ from upscalers.core.video import ClipWriter, read_frames
 
 MAX_SCALE = 8
 FINEST = 64  # greatest denominator of a scale
-KERNEL_NAMES = {
-    "bicubic": "Bicubic",
-    "lanczos3": "Lanczos",
-    "area": "Area average",
-    "gaussian": "Gaussian blur",
+KERNELS = {
+    "bicubic": ("Bicubic", "bicubic with a = -0.5, widened against aliasing"),
+    "lanczos3": ("Lanczos", "Lanczos with three lobes, widened against aliasing"),
+    "area": ("Area average", "the average of the source's samples within each sample"),
+    "gaussian": ("Gaussian blur", "Gaussian blur of 0.4 low-resolution samples, then subsampled"),
 }
+REAL_WORLD = re.compile(r"real-world-(0|[1-9]\d{0,8})")
 
 
 def exact_scale(scale: Fraction | float) -> Fraction:
     """The simple fraction that is meant: 1.3333 is 4/3."""
     exact = Fraction(scale).limit_denominator(FINEST)
     if not 1 < exact <= MAX_SCALE:
-        raise ClipError(f"a low-resolution version is 1 to {MAX_SCALE} times smaller, not {scale}")
+        raise ClipError(
+            f"a low-resolution version is more than 1 and at most {MAX_SCALE} times smaller, "
+            f"not {float(scale):g}"
+        )
     return exact
 
 
@@ -40,17 +50,25 @@ def low_format(fmt: ClipFormat, scale: Fraction | float) -> ClipFormat:
     return replace(fmt, width=ceil(fmt.width / exact), height=ceil(fmt.height / exact))
 
 
-def parse_degradation(slug: str) -> str:
-    if slug not in KERNEL_NAMES:
+def parse_degradation(slug: str) -> int | None:
+    """The seed of a real-world chain, None for a kernel; refuses anything else."""
+    if slug in KERNELS:
+        return None
+    match = REAL_WORLD.fullmatch(slug)
+    if match is None:
         raise ClipError(
-            f"a low-resolution version is made by {', '.join(KERNEL_NAMES)}, not {slug!r}"
+            f"a low-resolution version is made by {', '.join(KERNELS)} or real-world-SEED, where "
+            f"SEED is a number such as 7, not by {slug!r}"
         )
-    return slug
+    return int(match[1])
 
 
 def degradation_name(slug: str) -> str:
     """For people."""
-    return KERNEL_NAMES.get(slug, slug)
+    if slug == "recorded":
+        return "Recorded"
+    seed = parse_degradation(slug)
+    return KERNELS[slug][0] if seed is None else f"Real world, seed {seed}"
 
 
 def make_low_resolution(
@@ -62,23 +80,75 @@ def make_low_resolution(
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> tuple[ClipFormat, str, dict[str, Any]]:
-    """Make a clip small; returns the format and the digest of the result and how it was made."""
+    """Make a clip small. Returns the format and the digest of the result and how it was made."""
+    small, factor = low_format(fmt, scale), 1 / exact_scale(scale)
+    seed = parse_degradation(degradation)
+    recipe = {
+        "degradation": degradation,
+        "scale": str(1 / factor),
+        "size": f"{small.width}x{small.height}",
+    }
+    if seed is None:
+        tick = _ticker(fmt.frames, on_progress, should_stop)
+        digest = _shrink(path, fmt, Path(out), small, degradation, factor, tick)
+        return small, digest, {**recipe, "steps": [KERNELS[degradation][1]]}
+
+    from upscalers.core import real_world
+
+    chain = real_world.draw(seed, 1 / factor)
+    tick = _ticker((len(chain.orders) + 1) * fmt.frames, on_progress, should_stop)
+    with tempfile.TemporaryDirectory(prefix=".real-world-", dir=Path(out).parent) as folder:
+        worn, worn_format, scaled = real_world.degraded(path, fmt, Path(folder), chain, tick)
+        digest = _shrink(
+            worn, worn_format, Path(out), small, chain.last_resize, factor / scaled, tick
+        )
+    return small, digest, {**recipe, **chain.recipe(), "versions": _versions()}
+
+
+def _ticker(
+    total: int, on_progress: OnProgress | None, should_stop: ShouldStop | None
+) -> Callable[[], None]:
+    """Called after each frame of each pass."""
+    done = count(1)
+    return lambda: report(next(done), total, on_progress, should_stop)
+
+
+def _shrink(
+    path: Path,
+    fmt: ClipFormat,
+    out: Path,
+    small: ClipFormat,
+    kernel: str,
+    factor: Fraction,
+    tick: Callable[[], None],
+) -> str:
     import torch
 
     from upscalers.core import colour
-    from upscalers.core.resample import resample_picture
+    from upscalers.core.resample import resample_picture, single_threaded
 
-    small = low_format(fmt, scale)
-    kernel = parse_degradation(degradation)
-    factor, cpu = 1 / exact_scale(scale), torch.device("cpu")
     with (
+        single_threaded(),
         torch.inference_mode(),
         closing(read_frames(path, fmt)) as frames,
         ClipWriter(out, small) as writer,
     ):
-        for done, planes in enumerate(frames, 1):
-            tensors = colour.to_tensors([planes], cpu)
+        for planes in frames:
+            tensors = colour.to_tensors([planes], torch.device("cpu"))
             shrunk = resample_picture(tensors, fmt.chroma, kernel, factor, small.plane_shapes)
             writer.write(colour.to_frames(shrunk, small)[0])
-            report(done, fmt.frames, on_progress, should_stop)
-    return small, writer.frames_sha256, {"kernel": kernel}
+            tick()
+    return writer.frames_sha256
+
+
+def _versions() -> dict[str, str]:
+    """What a real-world chain depends on besides its seed."""
+    import imageio_ffmpeg
+    import numpy
+    import torch
+
+    return {
+        "numpy": numpy.__version__,
+        "torch": torch.__version__,
+        "ffmpeg": imageio_ffmpeg.get_ffmpeg_version(),
+    }

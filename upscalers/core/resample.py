@@ -6,7 +6,8 @@ continued with their last sample. Shrinking widens the kernel, so that it does n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache, partial
@@ -91,6 +92,17 @@ KERNELS = {
         Kernel("gaussian", 4 * GAUSSIAN_SIGMA, _gaussian),  # for shrinking
     )
 }
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Small planes are not worth more threads, which stall each other on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @lru_cache(maxsize=256)
