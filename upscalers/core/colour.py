@@ -25,21 +25,34 @@ LUMA_WEIGHTS = {
 CHROMA_KERNEL = "bicubic"
 
 
+def stacked(frames: list[Planes]) -> tuple[Tensor, ...]:
+    """The codes of frames as one integer tensor (n, rows, columns) for each of Y, U and V."""
+    planes = (np.stack([frame[index] for frame in frames]) for index in range(3))
+    # 10-bit codes fit into int16, which torch can take; uint16 it mostly cannot.
+    return tuple(torch.from_numpy(p if p.dtype == np.uint8 else p.view(np.int16)) for p in planes)
+
+
+def unstacked(codes: tuple[Tensor, ...], fmt: ClipFormat) -> list[Planes]:
+    """Frames of the codes, which must be on the host."""
+    typed = [c.numpy() if fmt.bit_depth == 8 else c.numpy().view(fmt.dtype) for c in codes]
+    return [tuple(c[n] for c in typed) for n in range(len(typed[0]))]
+
+
+def rounded(planes: tuple[Tensor, ...], fmt: ClipFormat) -> tuple[Tensor, ...]:
+    """Float planes as the clip's codes (half up)."""
+    top = (1 << fmt.bit_depth) - 1
+    kind = torch.uint8 if fmt.bit_depth == 8 else torch.int16
+    return tuple((plane + 0.5).floor_().clamp_(0, top).to(kind) for plane in planes)
+
+
 def to_tensors(frames: list[Planes], device: torch.device) -> tuple[Tensor, ...]:
     """Stack frames into one float32 tensor (n, rows, columns) for each of Y, U and V."""
-    stacked = (np.stack([frame[index] for frame in frames]) for index in range(3))
-    # 10-bit codes fit into int16, which torch can take; uint16 it mostly cannot.
-    codes = (s if s.dtype == np.uint8 else s.view(np.int16) for s in stacked)
-    return tuple(torch.from_numpy(c).to(device, non_blocking=True).float() for c in codes)
+    return tuple(codes.to(device).float() for codes in stacked(frames))
 
 
 def to_frames(planes: tuple[Tensor, ...], fmt: ClipFormat) -> list[Planes]:
-    """Round to the clip's codes (half up) and hand the frames back as planes."""
-    top = (1 << fmt.bit_depth) - 1
-    kind = torch.uint8 if fmt.bit_depth == 8 else torch.int16
-    codes = [(plane + 0.5).floor_().clamp_(0, top).to(kind).cpu().numpy() for plane in planes]
-    typed = [c if fmt.bit_depth == 8 else c.view(fmt.dtype) for c in codes]
-    return [tuple(c[n] for c in typed) for n in range(len(typed[0]))]
+    """Round to the clip's codes and hand the frames back as planes."""
+    return unstacked(tuple(codes.cpu() for codes in rounded(planes, fmt)), fmt)
 
 
 def _levels(fmt: ClipFormat) -> tuple[float, float, float, float]:

@@ -9,13 +9,14 @@ import platform
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import imageio_ffmpeg
 import numpy
@@ -27,6 +28,7 @@ from upscalers.core.cost import Cost, Meter
 from upscalers.core.errors import MethodError
 from upscalers.core.process import thread_count
 from upscalers.core.sequence import SequenceUpscaler
+from upscalers.core.transfer import Finish, Tensors, transfer_for
 from upscalers.core.upscaling import Upscaler, resampler_after
 from upscalers.core.video import ClipWriter, read_frames
 
@@ -128,6 +130,7 @@ def upscale(
         )
     else:
         work = Compute(upscaler, where, fmt, large, scale, method)
+    upload: Callable[[list[Planes]], Any] = work.upload
     size_of_batch = method.batch if where.type == "cuda" else 1
 
     def on_step(done: int) -> None:
@@ -136,7 +139,7 @@ def upscale(
     with (
         closing(read_frames(path, fmt, seen.start, seen.frames)) as frames,
         ClipWriter(out, replace(large, frames=part.frames)) as writer,
-        _Ahead(_batches(frames, size_of_batch)) as ahead,
+        _Ahead(map(upload, _batches(frames, size_of_batch))) as ahead,
         _Behind(writer.write) as behind,
         closing(work.frames(ahead, on_step)) as made,
     ):
@@ -173,37 +176,59 @@ class Compute:
         self._fmt, self._large, self._scale = fmt, large, scale
         self._largest = 1 << 30
         self._tile: int | None = None
+        self._transfer = transfer_for(device)
         self.seconds = 0.0
 
+    def upload(self, batch: list[Planes]) -> Tensors:
+        """Bring a batch to the device; belongs into the thread that reads the frames."""
+        return self._transfer.up(batch)
+
     def frames(
-        self, batches: Iterable[list[Planes]], on_step: Callable[[int], None]
+        self, batches: Iterable[Tensors], on_step: Callable[[int], None]
     ) -> Generator[Planes, None, None]:
+        """What is made of uploaded batches; the device goes on while the last one is fetched."""
+        under_way: deque[Finish] = deque()
         done = 0
-        for batch in batches:
-            yield from self(batch)
-            done += len(batch)
-            on_step(done)
+        for codes in batches:
+            under_way.append(self._begin(codes))
+            if len(under_way) > self._transfer.in_flight:
+                done += yield from _told(under_way.popleft()(), done, on_step)
+        while under_way:
+            done += yield from _told(under_way.popleft()(), done, on_step)
 
     def __call__(self, batch: list[Planes]) -> list[Planes]:
-        made: list[Planes] = []
-        while len(made) < len(batch):
-            part = batch[len(made) : len(made) + self._largest]
+        return self._begin(self.upload(batch))()
+
+    def _begin(self, codes: Tensors) -> Finish:
+        count, begun = len(codes[0]), 0
+        finish: list[Finish] = []
+        while begun < count:
+            part = tuple(each[begun : begun + self._largest] for each in codes)
             try:
-                made += self._run(part)
+                finish.append(self._run(part))
+                begun += len(part[0])
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise
-                self._ask_for_less(len(part))
-        return made
+                self._ask_for_less(len(part[0]))
+        return lambda: [planes for each in finish for planes in each()]
 
-    def _run(self, batch: list[Planes]) -> list[Planes]:
-        began = time.perf_counter()
+    def _run(self, codes: Tensors) -> Finish:
+        transfer = self._transfer
+        began = transfer.mark()
         with torch.inference_mode():
-            planes = colour.to_tensors(batch, self._device)
-            result = self._upscaler(planes, self._fmt, self._large, self._scale, self._tile)
-            frames = colour.to_frames(result, self._large)
-        self.seconds += time.perf_counter() - began  # the copy back waited for the device
-        return frames
+            planes = tuple(each.float() for each in transfer.taken(codes))
+            made = self._upscaler(planes, self._fmt, self._large, self._scale, self._tile)
+            rounded = colour.rounded(made, self._large)
+            ended = transfer.mark()
+            fetch = transfer.down(rounded, self._large)
+
+        def finish() -> list[Planes]:
+            frames = fetch()
+            self.seconds += transfer.seconds(began, ended)
+            return frames
+
+        return finish
 
     def _ask_for_less(self, tried: int) -> None:
         if self._device.type == "cuda":
@@ -215,6 +240,14 @@ class Compute:
         if not self._upscaler.can_tile or not smaller:
             raise _too_large(self._method, self._fmt)
         self._tile = smaller[0]
+
+
+def _told(
+    frames: list[Planes], before: int, on_step: Callable[[int], None]
+) -> Generator[Planes, None, int]:
+    yield from frames
+    on_step(before + len(frames))
+    return len(frames)
 
 
 class Sequence:
@@ -232,6 +265,9 @@ class Sequence:
         self._upscaler, self._method, self._folder = upscaler, method, folder
         self._fmt, self._large, self._scale = fmt, large, scale
         self.seconds = 0.0
+
+    def upload(self, batch: list[Planes]) -> list[Planes]:
+        return batch  # it goes to the disk first
 
     def frames(
         self, batches: Iterable[list[Planes]], on_step: Callable[[int], None]

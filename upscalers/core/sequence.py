@@ -54,7 +54,7 @@ class Spool:
     def __getitem__(self, number: int) -> Tensor:
         buffer = bytearray(self._bytes)
         self._file.seek(number * self._bytes)
-        self._file.readinto(buffer)  # type: ignore[attr-defined]
+        self._file.readinto(buffer)
         return torch.frombuffer(buffer, dtype=self._dtype).view(self._shape)
 
     def __enter__(self) -> Spool:
