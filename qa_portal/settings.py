@@ -150,8 +150,9 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = DEBUG
 DISK_LOW_GB = environment.integer("MIDGREY_DISK_LOW_GB", 10)
 
-# The engine reads this one itself, since it knows no Django; a bad value has to stop the start.
+# The engine reads these itself, since it knows no Django; a bad value has to stop the start.
 THREADS = environment.integer("MIDGREY_THREADS", 0)
+DETERMINISTIC = environment.boolean("MIDGREY_DETERMINISTIC", False)
 
 # Transport security
 TLS = environment.boolean("MIDGREY_TLS", False)

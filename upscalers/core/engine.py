@@ -22,7 +22,7 @@ import imageio_ffmpeg
 import numpy
 import torch
 
-from upscalers.core import colour
+from upscalers.core import accelerate, colour
 from upscalers.core.clip import ClipFormat, OnProgress, Part, Planes, ShouldStop, report
 from upscalers.core.cost import Cost, Meter
 from upscalers.core.errors import MethodError
@@ -63,10 +63,7 @@ def choose_device(wanted: str = "auto") -> torch.device:
 
 def prepare(device: torch.device) -> None:
     torch.set_num_threads(thread_count())
-    if device.type == "cuda":
-        torch.backends.cudnn.allow_tf32 = False  # too coarse for 10-bit video
-        torch.backends.cudnn.benchmark = False
-        torch.backends.cudnn.deterministic = True
+    accelerate.prepare(device)
 
 
 def device_name(device: torch.device) -> str:
@@ -150,8 +147,14 @@ def upscale(
     return Upscaled(
         format=replace(large, frames=part.frames), frames_sha256=writer.frames_sha256,
         resampler=resampler_after(own, scale) if own else "", device=device_name(where),
-        versions=versions(), cost=meter.read(work.seconds, part.frames),
+        versions=versions() | _execution(upscaler), cost=meter.read(work.seconds, part.frames),
     )  # fmt: skip
+
+
+def _execution(upscaler: Upscaler | SequenceUpscaler) -> dict[str, str]:
+    """How a network was run in the end, if one was."""
+    execution = getattr(upscaler, "execution", "")
+    return {"execution": execution} if execution else {}
 
 
 @lru_cache(maxsize=1)

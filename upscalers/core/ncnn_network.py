@@ -31,6 +31,8 @@ def ncnn_is_here() -> bool:
 
 
 class NcnnNetwork(nn.Module):
+    execution = "ncnn"
+
     def __init__(self, weights: PackagedWeights, scale: int) -> None:
         import ncnn
 

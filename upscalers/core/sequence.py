@@ -13,11 +13,13 @@ from fractions import Fraction
 from math import prod
 from pathlib import Path
 from types import TracebackType
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from upscalers.core import colour
+from upscalers.core.accelerate import precision, prepared
 from upscalers.core.basicvsr import CLEAN_ENOUGH, CLEANINGS, BasicVSR
 from upscalers.core.clip import ClipFormat, Planes
 from upscalers.core.errors import MethodError
@@ -76,11 +78,8 @@ class SequenceUpscaler:
 
     def __init__(self, network: BasicVSR, device: torch.device) -> None:
         self.device, self.scale = device, network.scale
-        self.dtype = torch.float16 if device.type == "cuda" else torch.float32
-        prepared = network.eval().to(device, self.dtype).requires_grad_(False)
-        self.network: BasicVSR = prepared.to(  # type: ignore[call-overload]
-            memory_format=torch.channels_last
-        )
+        self.dtype = precision(device)
+        self.network = cast(BasicVSR, prepared(network, device))
 
     @torch.inference_mode()
     def run(

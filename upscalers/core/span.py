@@ -33,6 +33,9 @@ class Block(nn.Module):
         return y.add_(x).mul_(gate), first
 
 
+_ALIGNED = 16  # what the matrix units of GPUs take at a time, in channels
+
+
 class Span(nn.Module):
     mean: Tensor
 
@@ -55,6 +58,28 @@ class Span(nn.Module):
         late = self.conv_2(x)
         joined = self.conv_cat(torch.cat((features, late, early, inner), 1))
         return F.pixel_shuffle(self.upsampler(joined), self.scale)
+
+    def aligned(self) -> Span:
+        """The same network with empty channels added where a GPU would be slow without.
+
+        Exact: a channel of zeros stays one through SiLU, and its gate is sigmoid(0) - 0.5 = 0.
+        """
+        channels = self.conv_1.out_channels
+        wide = -(-channels // _ALIGNED) * _ALIGNED
+        return self if wide == channels else self.widened(wide)
+
+    def widened(self, channels: int) -> Span:
+        network = Span(channels, self.scale)
+        state = {name: torch.zeros_like(value) for name, value in network.state_dict().items()}
+        for name, value in self.state_dict().items():
+            if name == "conv_cat.weight":  # four times all channels come in
+                parts = zip(value.chunk(4, 1), state[name].chunk(4, 1), strict=True)
+            else:
+                parts = zip((value,), (state[name],), strict=True)
+            for given, room in parts:
+                room[tuple(slice(size) for size in given.shape)] = given
+        network.load_state_dict(state)
+        return network.eval()
 
 
 def span_state(layers: list[Layer]) -> State:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from upscalers.core import colour
+from upscalers.core.accelerate import Runner, precision, prepared
 from upscalers.core.clip import ClipFormat
 from upscalers.core.resample import resample_axis, resample_picture
 
@@ -51,15 +52,20 @@ class KernelUpscaler:
 
 
 class NetworkUpscaler:
-    """Half precision on a GPU, single on a CPU; channels last on both, which is faster."""
+    """A network on RGB, between the conversions; `fitted` brings its picture to size."""
 
-    can_tile = True
-
-    def __init__(self, network: nn.Module, scale: int, halo: int, device: torch.device) -> None:
-        self.scale, self.halo = scale, halo
-        self.dtype = torch.float16 if device.type == "cuda" else torch.float32
-        prepared = network.eval().to(device, self.dtype).requires_grad_(False)
-        self.network = prepared.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def __init__(
+        self,
+        network: nn.Module,
+        scale: int,
+        halo: int | None,  # None: tiles would show
+        device: torch.device,
+        half_ok: bool = True,
+    ) -> None:
+        self.scale, self.halo, self.can_tile = scale, halo or 0, halo is not None
+        self.dtype = precision(device, half_ok)
+        self.network = prepared(network, device, half_ok)
+        self._runner = Runner(self.network, device)
 
     def __call__(
         self, planes: Tensors, fmt: ClipFormat, large: ClipFormat, scale: Fraction, tile: int | None
@@ -71,8 +77,11 @@ class NetworkUpscaler:
         return colour.from_rgb(fitted(made.float(), self.scale, scale, large), large)
 
     def run(self, rgb: Tensor) -> Tensor:
-        result: Tensor = self.network(rgb)
-        return result
+        return self._runner(rgb)
+
+    @property
+    def execution(self) -> str:
+        return self._runner.execution
 
     def run_tiled(self, rgb: Tensor, tile: int) -> Tensor:
         """The same result from tiles that see as far around as the network does."""

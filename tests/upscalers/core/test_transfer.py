@@ -39,7 +39,7 @@ def test_marks_tell_time(device: str) -> None:
 
 
 @CUDA
-@pytest.mark.parametrize("slug", ["lanczos3", "span-x2", "realesrgan-animevideov3-x2"])
+@pytest.mark.parametrize("slug", ["lanczos3", "span-x2", "realesr-animevideov3-x2"])
 def test_a_gpu_makes_the_picture_that_a_cpu_makes(tmp_path: Path, slug: str) -> None:
     fmt = small_format(width=96, height=64, frames=9)  # no multiple of a batch
     write(tmp_path / "in.mkv", fmt, noise(fmt))
