@@ -14,7 +14,8 @@ from scoring.models import Measurement, MetricRun
 from upscalers import jobs
 from upscalers.jobs import Progress
 from upscalers.models import PVS, Job, JobKind
-from upscalers.services import cancel_if_open, new_job, pvs_ready, retry, title_of
+from upscalers.production import pvs_ready, title_of
+from upscalers.services import cancel_if_open, new_job, retry
 
 
 @receiver(pvs_ready)

@@ -11,7 +11,7 @@ from sessions_app.models import Study
 from upscalers.access import ROLES
 from upscalers.methods import all_methods
 from upscalers.models import Source
-from upscalers.services import SCALES
+from upscalers.production import SCALES
 
 
 class StudyForm(forms.ModelForm):  # type: ignore[type-arg]

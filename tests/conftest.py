@@ -11,11 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import Q
 
 from tests.factories import make_user
 from upscalers import jobs
 from upscalers.core.video import FFMPEG
-from upscalers.models import Job, JobState
+from upscalers.models import Job, JobKind, JobState
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -84,7 +85,9 @@ def run_jobs(
     """Does the work of the queue here and now, in order, until nothing waits."""
 
     def run() -> None:
-        while job := Job.objects.filter(state=JobState.WAITING).exclude(queue_id=None).last():
+        # A PVS's own job is running while its parts are, and in the queue when they are made.
+        queued = Q(state=JobState.WAITING) | Q(state=JobState.RUNNING, kind=JobKind.UPSCALE)
+        while job := Job.objects.filter(queued).exclude(queue_id=None).last():
             with django_capture_on_commit_callbacks(execute=True):
                 jobs.run_job(WORKER, job.pk)
 

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from upscalers.methods import all_methods
-from upscalers.services import SCALES
+from upscalers.production import SCALES
 
 
 class MaterialForm(forms.Form):

@@ -6,6 +6,7 @@ the two in step. What a job does is registered by the app that knows it (`tasks.
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import time
@@ -14,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from django.db import OperationalError, close_old_connections, connection, transaction
-from django.db.models import F, Model, QuerySet
+from django.db.models import F, Model, Q, QuerySet, Sum
+from django.db.models.functions import Least
 from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -23,12 +25,14 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.job_context import JobContext
 
 from upscalers.core.errors import Cancelled, ClipError
-from upscalers.models import Job, JobKind, JobState
+from upscalers.models import Hold, Job, JobKind, JobState
 
 log = logging.getLogger("midgrey.jobs")
 
-# Upscaling wants the accelerator to itself; everything else shares the processors.
-QUEUES: dict[str, str] = {kind: ("gpu" if kind == JobKind.UPSCALE else "cpu") for kind in JobKind}
+# The parts of an upscale want the accelerator; everything else shares the processors.
+QUEUES: dict[str, str] = {kind: ("gpu" if kind == JobKind.CHUNK else "cpu") for kind in JobKind}
+
+HELD = "held-"  # before the name of a queue: where its jobs wait while it is held
 
 MOST_ATTEMPTS = 3
 STALLED_AFTER_SECONDS = 15.0
@@ -42,15 +46,28 @@ Work = Callable[[Job, "Progress"], None]
 
 # By dotted name, so that a process that never works never loads what work needs.
 _works: dict[str, str] = {}
+_beginnings: dict[str, str] = {}
 
 
 class WorkerStopping(Exception):
     """The worker was asked to stop in mid-job: another takes the job up from the start."""
 
 
-def register(kind: JobKind, work: str) -> None:
-    """Says which function does jobs of this kind; called in `tasks.py` of the app that has it."""
+def register(kind: JobKind, work: str, begin: str = "") -> None:
+    """Says which function does jobs of this kind; called in `tasks.py` of the app that has it.
+
+    `begin` names the function that gets a job on its way where more is needed than the queue.
+    """
     _works[kind] = work
+    if begin:
+        _beginnings[kind] = begin
+
+
+def begin(job: Job) -> None:
+    beginning: Callable[[Job], None] = import_string(
+        _beginnings.get(job.kind, f"{__name__}.enqueue")
+    )
+    beginning(job)
 
 
 class Removed(Exception):
@@ -85,18 +102,80 @@ class Progress:
         self._reported = now
         fps = done / max(now - self._started, 1e-6)
         Job.objects.filter(pk=self.job.pk).update(done=done, total=total, fps=fps)
-        self.stop = Job.objects.filter(pk=self.job.pk, cancel_requested=True).exists()
+        if self.job.parent_id:
+            _sum_up(self.job.parent_id)
+        # A job whose row is gone is not wanted either.
+        self.stop = not Job.objects.filter(pk=self.job.pk, cancel_requested=False).exists()
 
     def should_stop(self) -> bool:
         return self.stop or (self.context is not None and self.context.should_abort())
 
 
+def _sum_up(parent_id: int) -> None:
+    """A job that is made in parts shows their sum."""
+    running = Q(state=JobState.RUNNING)
+    sums = Job.objects.filter(parent=parent_id).aggregate(
+        done=Sum("done"), fps=Sum("fps", filter=running)
+    )
+    Job.objects.filter(pk=parent_id, queue_id=None).update(
+        done=Least(sums["done"] or 0, F("total")), fps=sums["fps"] or 0.0
+    )
+
+
 def enqueue(job: Job) -> None:
     """Puts a waiting job into the queue; commits or vanishes with the caller's transaction."""
-    job.queue_id = queue_app.configure_task("midgrey.run_job", queue=QUEUES[job.kind]).defer(
-        job_id=job.pk
-    )
+    queue = QUEUES[job.kind]
+    if Hold.objects.filter(queue=queue).exists():
+        queue = HELD + queue
+    task = queue_app.configure_task("midgrey.run_job", queue=queue, priority=job.priority)
+    job.queue_id = task.defer(job_id=job.pk)
     job.save(update_fields=["queue_id"])
+
+
+def reset(job: Job) -> bool:
+    """Makes an ended job ready to be done again; whether it was ended."""
+    if not job.can_retry:
+        return False
+    job.state, job.error, job.attempts = JobState.WAITING, "", 0
+    job.cancel_requested, job.finished_at, job.done, job.fps = False, None, 0, 0.0
+    job.queue_id = None
+    job.save()
+    return True
+
+
+def hold(queue: str, user_name: str) -> None:
+    """From now on nothing of the queue is begun; what runs goes on to its end."""
+    with transaction.atomic():
+        Hold.objects.get_or_create(queue=queue, defaults={"by": user_name})
+        _move_waiting(queue, HELD + queue)
+
+
+def release(queue: str) -> None:
+    with transaction.atomic():
+        Hold.objects.filter(queue=queue).delete()
+        _move_waiting(HELD + queue, queue)
+
+
+def _move_waiting(old: str, new: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE procrastinate_jobs SET queue_name = %s"
+            " WHERE queue_name = %s AND status = 'todo' AND task_name = 'midgrey.run_job'",
+            [new, old],
+        )
+
+
+def prioritise(job: Job, priority: int) -> None:
+    """Also for its parts, and also if it is in the queue already."""
+    with transaction.atomic():
+        group = Job.objects.filter(Q(pk=job.pk) | Q(parent=job.pk))
+        group.update(priority=priority)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE procrastinate_jobs SET priority = %s"
+                " WHERE status = 'todo' AND id = ANY(%s)",
+                [priority, [j.queue_id for j in group if j.queue_id is not None]],
+            )
 
 
 def claim(job_id: int, worker: str) -> Job | None:
@@ -112,10 +191,19 @@ def claim(job_id: int, worker: str) -> Job | None:
         fps=0.0,
         error="",
     )
-    return Job.objects.get(pk=job_id) if taken else None
+    if not taken:
+        return None
+    job = Job.objects.get(pk=job_id)
+    if job.parent_id:
+        Job.objects.filter(pk=job.parent_id, state=JobState.WAITING).update(
+            state=JobState.RUNNING, started_at=timezone.now(), error=""
+        )
+    return job
 
 
 def run_job(context: JobContext, job_id: int) -> None:
+    if _put_back_if_held(job_id):
+        return
     job = claim(job_id, context.worker_name or "worker")
     if job is None:
         finish(Job.objects.filter(pk=job_id, cancel_requested=True).first(), JobState.CANCELLED)
@@ -138,6 +226,23 @@ def run_job(context: JobContext, job_id: int) -> None:
             enqueue(job)
 
 
+def stop(job: Job) -> None:
+    """Ends it at once, or at its next frame where a worker has it."""
+    Job.objects.filter(pk=job.pk).update(cancel_requested=True)
+    if job.state == JobState.WAITING or job.queue_id is None:
+        finish(job, JobState.CANCELLED)
+
+
+def _put_back_if_held(job_id: int) -> bool:
+    """For the job that slipped through while its queue was being held."""
+    job = Job.objects.filter(pk=job_id, state=JobState.WAITING).first()
+    if job is None or not Hold.objects.filter(queue=QUEUES[job.kind]).exists():
+        return False
+    with transaction.atomic():
+        enqueue(job)
+    return True
+
+
 def do(job: Job, progress: Progress) -> None:
     """Runs a claimed job here and now and records how it ended."""
     try:
@@ -155,6 +260,9 @@ def do(job: Job, progress: Progress) -> None:
         # The database went away: nothing can be recorded now. Upkeep finds the job again.
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            finish(job, JobState.FAILED, "The disk is full. Free some space, then press Retry.")
+            return
         log.exception("job %s (%s) failed", job.pk, job.title)
         finish(job, JobState.FAILED, f"Unexpected error: {type(error).__name__}: {error}")
     else:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import uuid
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.validators import MinValueValidator
-from django.db import models
+from django.db import models, transaction
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
 from django.urls import reverse
 from django.utils import timezone
 
@@ -325,8 +327,7 @@ class Chunk(Costs):
     start = models.PositiveIntegerField()
     frames = models.PositiveIntegerField()
     job = models.OneToOneField(Job, on_delete=models.CASCADE, related_name="chunk")
-    sha256 = models.CharField(max_length=64, blank=True, help_text="of its file, when made")
-    frames_sha256 = models.CharField(max_length=64, blank=True)
+    frames_sha256 = models.CharField(max_length=64, blank=True, help_text="when it is made")
 
     class Meta:
         ordering = ["pvs", "number"]
@@ -338,8 +339,19 @@ class Chunk(Costs):
         return f"{self.pvs} frames {self.start} to {self.start + self.frames - 1}"
 
     @property
+    def is_made(self) -> bool:
+        return bool(self.frames_sha256)
+
+    @property
     def path(self) -> Path:
-        return store.path_of(self.sha256, ".mkv", "chunks")
+        """By number, not by content: two parts of a clip may be equal, and each has its own end."""
+        return store.root() / "chunks" / f"{self.pvs_id}-{self.number}-{self.pk}.mkv"
+
+
+@receiver(post_delete, sender=Chunk)
+def _discard_file(sender: object, instance: Chunk, **_: Any) -> None:
+    path = instance.path
+    transaction.on_commit(lambda: path.unlink(missing_ok=True))
 
 
 class Worker(models.Model):

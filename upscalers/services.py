@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from fractions import Fraction
@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
-from django.dispatch import Signal, receiver
+from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -22,9 +22,7 @@ from upscalers.core import pictures, video
 from upscalers.core.clip import ClipFormat, Cut, RawParameters
 from upscalers.core.errors import ClipError
 from upscalers.jobs import Progress
-from upscalers.methods import Method, get_method
 from upscalers.models import (
-    PVS,
     Clip,
     Job,
     JobKind,
@@ -37,12 +35,8 @@ from upscalers.models import (
 
 log = logging.getLogger("midgrey.material")
 
-SCALES = (1.5, 2, 3, 4)
 ABANDONED_WORK = timedelta(days=1)
 ABANDONED_UPLOAD = timedelta(days=14)
-
-# Sent inside the transaction that makes the PVS ready, for apps above that measure it.
-pvs_ready = Signal()
 
 User = Any  # an account, or None on the command line
 OnProgress = Callable[[int, int], None] | None
@@ -339,130 +333,6 @@ def sweep() -> None:
         path.unlink(missing_ok=True)
 
 
-# ---- low-resolution versions and PVSs --------------------------------------------------------
-
-
-def request_pvss(
-    source: Source,
-    methods: Iterable[str],
-    scale: float,
-    user: User = None,
-    degradation: str = "bicubic",
-) -> list[PVS]:
-    """Orders what is missing of these PVSs; what is there or on its way is not made twice."""
-    wanted = [get_method(slug) for slug in methods]
-    check_request(source, wanted, scale)
-    with transaction.atomic():
-        request_rendition(source.clip, source.name, user)
-        low = _request_low_resolution(source, scale, degradation, user)
-        return [_request_pvs(low, method, user) for method in wanted]
-
-
-def check_request(source: Source, methods: Iterable[Method], scale: float) -> None:
-    if scale not in SCALES:
-        listed = ", ".join(f"{s:g}" for s in SCALES)
-        raise ClipError(f"Choose a scale of {listed}.")
-    for method in methods:
-        method.own_scale(Fraction(scale))  # refuses one that does not run here
-
-
-def _request_low_resolution(
-    source: Source, scale: float, degradation: str, user: User
-) -> LowResolution:
-    low, created = LowResolution.objects.get_or_create(
-        source=source, scale=scale, degradation=degradation
-    )
-    # Locked until the PVSs are ordered: whoever makes it then enqueues them, or finds it made here.
-    low = LowResolution.objects.select_for_update(of=("self",)).get(pk=low.pk)
-    if created:
-        low.job = new_job(
-            JobKind.DEGRADE,
-            f"Make {source} smaller, {degradation} x{scale:g}",
-            source.clip.frames,
-            user,
-        )
-        low.save(update_fields=["job"])
-        jobs.enqueue(low.job)
-    elif low.clip is None and low.job is not None and low.job.can_retry:
-        retry(low.job, user)
-    return low
-
-
-def title_of(pvs: PVS) -> str:
-    """For people: by the method's name, while its slug is for addresses and exports."""
-    return f"{pvs.source} x{pvs.low_resolution.scale:g} with {get_method(pvs.method).name}"
-
-
-def _request_pvs(low: LowResolution, method: Method, user: User) -> PVS:
-    pvs, created = PVS.objects.get_or_create(
-        low_resolution=low, method=method.slug, weights_sha256=method.weights_sha256
-    )
-    if created:
-        pvs.job = new_job(JobKind.UPSCALE, f"Upscale {title_of(pvs)}", low.source.clip.frames, user)
-        pvs.save(update_fields=["job"])
-        if low.clip_id:
-            jobs.enqueue(pvs.job)
-    elif pvs.clip is not None:
-        request_rendition(pvs.clip, title_of(pvs), user)
-    elif pvs.job is not None and pvs.job.can_retry:
-        retry(pvs.job, user)
-    return pvs
-
-
-def make_low_resolution(job: Job, progress: Progress) -> None:
-    from upscalers.core import degrade
-
-    low = jobs.target_of(job.degrades.select_related("source__clip"))
-    source_clip = low.source.clip
-    with store.workspace() as folder:
-        out = folder / "low.mkv"
-        format, digest, _ = degrade.make_low_resolution(
-            source_clip.path, source_clip.format, out, low.scale, low.degradation,
-            progress, progress.should_stop,
-        )  # fmt: skip
-        with transaction.atomic():
-            low = LowResolution.objects.select_for_update().get(pk=low.pk)
-            low.clip = low.clip or keep_clip(out, format, digest)
-            low.save(update_fields=["clip"])
-            for waiting in Job.objects.filter(
-                upscales__low_resolution=low, state=JobState.WAITING, queue_id=None
-            ):
-                jobs.enqueue(waiting)
-
-
-def upscale(job: Job, progress: Progress) -> None:
-    from upscalers.core import engine
-
-    pvs = jobs.target_of(
-        job.upscales.select_related("low_resolution__clip", "low_resolution__source")
-    )
-    if pvs.is_ready:
-        return
-    low = pvs.low_resolution
-    if low.clip is None:
-        raise ClipError("The low-resolution version is not there yet. Press Retry.")
-    with store.workspace() as folder:
-        out = folder / "pvs.mkv"
-        result = engine.upscale(
-            low.clip.path, low.clip.format, out, get_method(pvs.method), low.factor,
-            on_progress=progress, should_stop=progress.should_stop,
-            size=(low.source.clip.width, low.source.clip.height),
-        )  # fmt: skip
-        with transaction.atomic():
-            pvs = PVS.objects.select_for_update().get(pk=pvs.pk)
-            if pvs.is_ready:
-                return  # another worker was thought dead and was not
-            pvs.clip = keep_clip(out, result.format, result.frames_sha256)
-            pvs.device = result.device
-            pvs.wall_seconds = result.cost.wall_s
-            pvs.device_seconds = result.cost.device_s
-            pvs.versions = result.versions
-            pvs.made_at = timezone.now()
-            pvs.save()
-            request_rendition(pvs.clip, title_of(pvs), job.requested_by)
-            pvs_ready.send(PVS, pvs=pvs, user=job.requested_by)
-
-
 # ---- jobs ------------------------------------------------------------------------------------
 
 
@@ -472,16 +342,40 @@ def new_job(kind: JobKind, title: str, total: int, user: User) -> Job:
 
 
 def cancel(job: Job, user: User = None) -> None:
-    """A waiting job ends at once, a running one at its next frame."""
+    """A waiting job ends at once, a running one at its next frame. A part ends with the whole."""
     with transaction.atomic():
-        job = Job.objects.select_for_update().get(pk=job.pk)
+        job = Job.objects.select_for_update().get(pk=job.parent_id or job.pk)
         if not job.is_open:
             raise ClipError(f"“{job.title}” is {job.get_state_display()} already.")
-        job.cancel_requested = True
-        job.save(update_fields=["cancel_requested"])
         audit.record(user, "job cancelled", job)
-        if job.state == JobState.WAITING:
-            jobs.finish(job, JobState.CANCELLED)
+        jobs.stop(job)
+
+
+def cancel_all(user: User = None) -> int:
+    """Ends everything but what is being brought in, whose upload would be lost."""
+    wanted = Job.objects.filter(parent=None, state__in=[JobState.WAITING, JobState.RUNNING])
+    found = list(wanted.exclude(kind__in=[JobKind.INGEST, JobKind.IMPORT]))
+    for job in found:
+        job.refresh_from_db()
+        cancel_if_open(job)  # some end with others
+    return len(found)
+
+
+def hold(queue: str, user: User) -> None:
+    audit.record(user, "queue held", queue)
+    jobs.hold(queue, str(user))
+
+
+def release(queue: str, user: User) -> None:
+    audit.record(user, "queue released", queue)
+    jobs.release(queue)
+
+
+def prioritise(job: Job, priority: int, user: User) -> None:
+    if not job.is_open:
+        raise ClipError(f"“{job.title}” is {job.get_state_display()} already.")
+    audit.record(user, "job prioritised", job, priority=priority)
+    jobs.prioritise(job, priority)
 
 
 def cancel_if_open(job: Job | None) -> None:
@@ -491,20 +385,13 @@ def cancel_if_open(job: Job | None) -> None:
 
 def retry(job: Job, user: User = None) -> None:
     with transaction.atomic():
-        job = Job.objects.select_for_update().get(pk=job.pk)
+        job = Job.objects.select_for_update().get(pk=job.parent_id or job.pk)
         why_not = why_no_retry(job)
         if why_not:
             raise ClipError(why_not)
-        job.state, job.error, job.attempts = JobState.WAITING, "", 0
-        job.cancel_requested, job.finished_at, job.done, job.fps = False, None, 0, 0.0
-        job.queue_id = None
-        job.save()
+        jobs.reset(job)
         audit.record(user, "job retried", job)
-        pvs = job.upscales.select_related("low_resolution__job").first()
-        if pvs is None or pvs.low_resolution.clip_id:
-            jobs.enqueue(job)
-        elif pvs.low_resolution.job and pvs.low_resolution.job.can_retry:
-            retry(pvs.low_resolution.job, user)
+        jobs.begin(job)
 
 
 def why_no_retry(job: Job) -> str:
@@ -513,15 +400,3 @@ def why_no_retry(job: Job) -> str:
     if job.kind == JobKind.INGEST and not job.uploads.exists():
         return "The file was not kept. Upload it again."
     return ""
-
-
-@receiver(jobs.job_ended)
-def _end_what_waits(sender: object, job: Job, state: JobState, **_: Any) -> None:
-    """Without its low-resolution version a PVS cannot be made: say so instead of waiting."""
-    if job.kind != JobKind.DEGRADE or state == JobState.DONE:
-        return
-    for waiting in Job.objects.filter(
-        kind=JobKind.UPSCALE, state=JobState.WAITING, upscales__low_resolution__job=job
-    ):
-        reason = "Its low-resolution version was not made. Press Retry to make both."
-        jobs.finish(waiting, JobState.FAILED, reason)

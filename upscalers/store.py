@@ -21,8 +21,8 @@ def root() -> Path:
     return Path(settings.MEDIA_ROOT)
 
 
-def path_of(sha256: str, suffix: str, shelf: str = "clips") -> Path:
-    return root() / shelf / sha256[:2] / f"{sha256}{suffix}"
+def path_of(sha256: str, suffix: str) -> Path:
+    return root() / "clips" / sha256[:2] / f"{sha256}{suffix}"
 
 
 def incoming_folder() -> Path:
@@ -73,13 +73,17 @@ def _last_written(folder: Path) -> float:
         return float("inf")
 
 
-def adopt(path: Path, suffix: str, shelf: str = "clips") -> tuple[str, int]:
+def adopt(path: Path, suffix: str) -> tuple[str, int]:
     """Moves a finished file into the store; returns its SHA-256 and size."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     size = path.stat().st_size
-    target = path_of(sha256, suffix, shelf)
+    put(path, path_of(sha256, suffix))
+    return sha256, size
+
+
+def put(path: Path, target: Path) -> None:
+    """Moves a file to its place on the same disk, where it appears whole."""
     target.parent.mkdir(parents=True, exist_ok=True)
     path.replace(target)
-    return sha256, size

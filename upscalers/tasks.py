@@ -24,6 +24,9 @@ def discard_abandoned(timestamp: int) -> None:
 
 
 jobs.register(JobKind.INGEST, "upscalers.services.ingest_upload")
-jobs.register(JobKind.DEGRADE, "upscalers.services.make_low_resolution")
-jobs.register(JobKind.UPSCALE, "upscalers.services.upscale")
+jobs.register(JobKind.DEGRADE, "upscalers.production.make_low_resolution")
+jobs.register(
+    JobKind.UPSCALE, "upscalers.production.join_chunks", begin="upscalers.production.begin_job"
+)
+jobs.register(JobKind.CHUNK, "upscalers.production.make_chunk")
 jobs.register(JobKind.RENDER, "upscalers.services.render")

@@ -26,7 +26,7 @@ from upscalers import audit
 from upscalers.core.errors import ClipError
 from upscalers.methods import all_methods
 from upscalers.models import PVS, Job, Source
-from upscalers.services import request_pvss
+from upscalers.production import request_pvss
 
 
 class StudyError(Exception):

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from sessions_app.models import Study
 from tests.factories import make_user
-from upscalers import services
+from upscalers import production, services
 from upscalers.models import PVS, Job, JobKind, JobState, Source
 from upscalers.services import Ingest
 
@@ -23,7 +23,7 @@ def source(owner: User, make_video: Callable[..., Path]) -> Source:
 
 
 def pages(source: Source) -> list[str]:
-    [pvs] = services.request_pvss(source, ["nearest"], 2)
+    [pvs] = production.request_pvss(source, ["nearest"], 2)
     return [
         *(reverse(f"upscalers:{name}") for name in
           ("sources", "ingest-progress", "methods", "jobs", "jobs-list", "jobs-indicator")),
@@ -103,7 +103,7 @@ def test_making_pvss_from_the_page(
     ("wish", "complaint"),
     [
         ({"scale": 2}, "Choose at least one method"),
-        ({"scale": 2, "methods": ["span-x4"]}, "upscales by x4 only"),
+        ({"scale": 7, "methods": ["nearest"]}, "7 is not one of the available choices"),
         ({"scale": 2, "methods": ["magic"]}, "magic is not one of the available choices"),
     ],
 )

@@ -7,10 +7,12 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from upscalers.core.clip import ClipFormat
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Meter:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         if device.type == "cuda":
+            import torch
+
             torch.cuda.reset_peak_memory_stats(device)
         else:
             _forget_peak()
@@ -59,6 +63,8 @@ class Meter:
 
     def _peak(self) -> int:
         if self._device.type == "cuda":
+            import torch
+
             return torch.cuda.max_memory_allocated(self._device)
         with suppress(OSError):
             for line in Path("/proc/self/status").read_text().splitlines():
@@ -79,6 +85,7 @@ def _millijoules(device: torch.device) -> int | None:
         return None
     try:
         import pynvml
+        import torch
 
         pynvml.nvmlInit()
         properties = torch.cuda.get_device_properties(device)

@@ -156,10 +156,9 @@ class Migration(migrations.Migration):
                 ("start", models.PositiveIntegerField()),
                 ("frames", models.PositiveIntegerField()),
                 (
-                    "sha256",
-                    models.CharField(blank=True, help_text="of its file, when made", max_length=64),
+                    "frames_sha256",
+                    models.CharField(blank=True, help_text="when it is made", max_length=64),
                 ),
-                ("frames_sha256", models.CharField(blank=True, max_length=64)),
                 (
                     "job",
                     models.OneToOneField(

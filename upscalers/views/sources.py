@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from upscalers import services
+from upscalers import production, services
 from upscalers.access import coordinator_required, member_required
 from upscalers.core.errors import ClipError
 from upscalers.forms import MaterialForm
@@ -100,7 +100,7 @@ def make_pvss(request: HttpRequest, name: str) -> HttpResponseBase:
     form = MaterialForm(request.POST)
     if form.is_valid():
         try:
-            services.request_pvss(
+            production.request_pvss(
                 found, form.cleaned_data["methods"], form.cleaned_data["scale"], request.user
             )
             return redirect(found)

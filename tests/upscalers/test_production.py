@@ -1,0 +1,461 @@
+"""Low-resolution versions and PVSs, made in parts by real jobs on real clips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from scoring.models import Measurement
+from upscalers import jobs, production, services, store
+from upscalers.core.errors import ClipError
+from upscalers.methods import Method, get_method
+from upscalers.models import (
+    PVS,
+    Chunk,
+    Clip,
+    Hold,
+    Job,
+    JobKind,
+    JobState,
+    LowResolution,
+    Rendition,
+    Source,
+)
+from upscalers.services import Ingest
+
+pytestmark = pytest.mark.django_db
+
+MakeVideo = Callable[..., Path]
+RunJobs = Callable[[], None]
+WORKER = SimpleNamespace(worker_name="test-worker", should_abort=lambda: False)
+
+
+@pytest.fixture
+def source(owner: User, make_video: MakeVideo) -> Source:
+    return services.ingest(make_video(), Ingest("holiday clip.mkv"), owner)
+
+
+@pytest.fixture
+def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every method makes clips in parts of about three frames: three for a clip of ten."""
+
+    def get(slug: str) -> Method:
+        return replace(get_method(slug), chunk_frames=3)
+
+    monkeypatch.setattr(production, "get_method", get)
+
+
+def parts_on_disk() -> list[Path]:
+    return sorted((store.root() / "chunks").glob("*"))
+
+
+def unfinished() -> list[Path]:
+    return sorted((store.root() / "work").glob("*"))
+
+
+def chunk_jobs(pvs: PVS) -> list[Job]:
+    return [chunk.job for chunk in pvs.chunks.select_related("job")]
+
+
+def test_a_pvs_is_made_measured_and_made_playable(
+    source: Source, owner: User, run_jobs: RunJobs
+) -> None:
+    production.request_pvss(source, ["lanczos3"], 2, owner)
+    run_jobs()
+    pvs = PVS.objects.get()
+    assert (pvs.clip.width, pvs.clip.height, pvs.clip.frames) == (64, 48, 10)  # type: ignore[union-attr]
+    assert pvs.low_resolution.clip.width == 32  # type: ignore[union-attr]
+    assert pvs.wall_seconds > 0  # type: ignore[operator]
+    assert pvs.versions["torch"]
+    assert pvs.clip.rendition.is_ready  # type: ignore[union-attr]
+    assert set(Measurement.objects.values_list("metric", flat=True)) >= {"psnr_y", "ssim"}
+    assert set(Job.objects.values_list("state", flat=True)) == {JobState.DONE}
+
+
+def test_the_same_pvs_is_never_made_twice(source: Source, owner: User, run_jobs: RunJobs) -> None:
+    for _ in range(2):
+        production.request_pvss(source, ["nearest", "bicubic"], 2, owner)
+    run_jobs()
+    production.request_pvss(source, ["nearest"], 2, owner)
+    assert PVS.objects.count() == 2
+    assert LowResolution.objects.count() == 1
+    assert Job.objects.filter(kind=JobKind.UPSCALE).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("methods", "scale", "complaint"),
+    [
+        (["nearest"], 1, "more than 1 and at most 8 times smaller"),
+        (["magic"], 2, "there is no method 'magic'"),
+    ],
+)
+def test_impossible_wishes_change_nothing(
+    source: Source, methods: list[str], scale: int, complaint: str
+) -> None:
+    with pytest.raises(ClipError, match=complaint):
+        production.request_pvss(source, methods, scale)
+    assert not PVS.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("crop", "scale", "small"),
+    [("62x46+0+0", 4, (16, 12)), ("64x48+0+0", 1.5, (43, 32)), ("64x48+0+0", 3, (22, 16))],
+)
+def test_a_size_that_does_not_divide_comes_back_whole(
+    owner: User, make_video: MakeVideo, run_jobs: RunJobs, crop: str, scale: float,
+    small: tuple[int, int],
+) -> None:  # fmt: skip
+    odd = services.ingest(
+        make_video(), Ingest("odd.mkv", **services.ingest_options({"crop": crop})), owner
+    )
+    [kernel, network] = production.request_pvss(odd, ["bicubic", "span-x2"], scale, owner)
+    run_jobs()
+    for pvs in (kernel, network):
+        pvs.refresh_from_db()
+        low = pvs.low_resolution.clip
+        assert (low.width, low.height) == small  # type: ignore[union-attr]
+        assert (pvs.clip.width, pvs.clip.height) == (odd.clip.width, odd.clip.height)  # type: ignore[union-attr]
+        assert pvs.measurements.filter(metric="psnr_y", mean__gt=5).exists()
+    assert network.resampler.startswith("lanczos3") and not kernel.resampler
+
+
+def test_cancelling_a_waiting_job_ends_it_at_once(source: Source, owner: User) -> None:
+    [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
+    services.cancel(pvs.job, owner)  # type: ignore[arg-type]
+    pvs.job.refresh_from_db()  # type: ignore[union-attr]
+    assert pvs.job.state == JobState.CANCELLED  # type: ignore[union-attr]
+
+
+def test_cancelling_a_running_job_stops_it_and_leaves_no_file(
+    source: Source, owner: User, run_jobs: RunJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
+    monkeypatch.setattr(jobs, "REPORT_EVERY_SECONDS", 0.0)
+    report = jobs.Progress.__call__
+
+    def cancel_when_seen(self: jobs.Progress, done: int, total: int) -> None:
+        if self.job.kind == JobKind.CHUNK and done == 2:
+            services.cancel(self.job, owner)
+        report(self, done, total)
+
+    monkeypatch.setattr(jobs.Progress, "__call__", cancel_when_seen)
+    run_jobs()
+    pvs.refresh_from_db()
+    assert pvs.job.state == JobState.CANCELLED  # type: ignore[union-attr]
+    assert pvs.clip is None
+    assert not any((store.root() / "work").iterdir())
+    services.retry(pvs.job, owner)  # type: ignore[arg-type]
+    monkeypatch.setattr(jobs.Progress, "__call__", report)
+    run_jobs()
+    pvs.refresh_from_db()
+    assert pvs.is_ready
+
+
+def test_without_its_low_resolution_version_a_pvs_fails_and_retry_makes_both(
+    source: Source, owner: User, run_jobs: RunJobs
+) -> None:
+    [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
+    services.cancel(pvs.low_resolution.job, owner)  # type: ignore[arg-type]
+    pvs.refresh_from_db()
+    assert pvs.job.state == JobState.FAILED  # type: ignore[union-attr]
+    assert "Retry" in pvs.job.error  # type: ignore[union-attr]
+    services.retry(pvs.job, owner)  # type: ignore[arg-type]
+    run_jobs()
+    pvs.refresh_from_db()
+    assert pvs.is_ready
+
+
+def test_a_method_asked_for_while_the_low_resolution_is_made_is_not_forgotten(
+    source: Source, owner: User, run_jobs: RunJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from upscalers.core import degrade
+
+    make = degrade.make_low_resolution
+
+    def ask_meanwhile(*args: Any) -> Any:
+        made = make(*args)
+        production.request_pvss(source, ["bicubic"], 2, owner)
+        return made
+
+    monkeypatch.setattr(degrade, "make_low_resolution", ask_meanwhile)
+    production.request_pvss(source, ["nearest"], 2, owner)
+    run_jobs()
+    assert all(pvs.is_ready for pvs in PVS.objects.all())
+    assert PVS.objects.count() == 2
+
+
+def test_a_failed_playback_file_is_made_when_the_pvs_is_asked_for_again(
+    source: Source, owner: User, run_jobs: RunJobs
+) -> None:
+    production.request_pvss(source, ["nearest"], 2, owner)
+    run_jobs()
+    made = PVS.objects.get().clip.rendition  # type: ignore[union-attr]
+    Rendition.objects.filter(pk=made.pk).update(sha256="")
+    Job.objects.filter(pk=made.job_id).update(state=JobState.FAILED)
+    production.request_pvss(source, ["nearest"], 2, owner)
+    run_jobs()
+    made.refresh_from_db()
+    assert made.is_ready
+
+
+def test_a_pvs_made_in_parts_is_the_same_clip(
+    source: Source, owner: User, run_jobs: RunJobs, request: pytest.FixtureRequest
+) -> None:
+    [whole] = production.request_pvss(source, ["lanczos3"], 2, owner)
+    run_jobs()
+    whole.refresh_from_db()
+    made, digest = whole.clip, whole.clip.frames_sha256  # type: ignore[union-attr]
+    PVS.objects.all().delete()
+    request.getfixturevalue("in_parts")
+    [pvs] = production.request_pvss(source, ["lanczos3"], 2, owner)
+    assert pvs.chunks.count() == 3
+    run_jobs()
+    pvs.refresh_from_db()
+    assert pvs.clip.frames_sha256 == digest  # type: ignore[union-attr]
+    assert pvs.clip.format == made.format  # type: ignore[union-attr]
+    assert not parts_on_disk() and not unfinished() and not Chunk.objects.exists()
+    assert pvs.job.state == JobState.DONE and pvs.job.done == 10  # type: ignore[union-attr]
+
+
+def test_what_the_parts_cost_adds_up(
+    source: Source, owner: User, run_jobs: RunJobs, in_parts: None
+) -> None:
+    [pvs] = production.request_pvss(source, ["span-x2"], 2, owner)
+    done = []
+    while job := Job.objects.filter(kind=JobKind.DEGRADE, state=JobState.WAITING).first():
+        jobs.run_job(WORKER, job.pk)  # type: ignore[arg-type]
+    for job in chunk_jobs(pvs):
+        jobs.run_job(WORKER, job.pk)  # type: ignore[arg-type]
+        done.append(Chunk.objects.get(job=job))
+    run_jobs()
+    pvs.refresh_from_db()
+    assert pvs.wall_seconds == pytest.approx(sum(chunk.wall_seconds or 0 for chunk in done))
+    assert pvs.peak_memory_bytes == max(chunk.peak_memory_bytes or 0 for chunk in done)
+    assert pvs.joules is None, "nothing counts them on a processor"
+    span = get_method("span-x2")
+    assert pvs.gflop_per_frame == pytest.approx(span.flop_per_pixel * 32 * 24 / 1e9)
+    assert pvs.parameters == span.parameters > 0
+
+
+def test_the_job_of_a_pvs_shows_what_its_parts_have_done(
+    source: Source, owner: User, in_parts: None
+) -> None:
+    [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
+    low_job = pvs.low_resolution.job
+    jobs.run_job(WORKER, low_job.pk)  # type: ignore[arg-type, union-attr]
+    first, *_ = chunk_jobs(pvs)
+    assert Job.objects.get(pk=pvs.job_id).state == JobState.WAITING
+    jobs.run_job(WORKER, first.pk)  # type: ignore[arg-type]
+    job = Job.objects.get(pk=pvs.job_id)
+    assert (job.state, job.done, job.total, job.queue_id) == (JobState.RUNNING, 3, 10, None)
+
+
+def test_a_part_that_fails_ends_the_pvs_and_retry_makes_only_what_is_missing(
+    source: Source, owner: User, run_jobs: RunJobs, in_parts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from upscalers.core import engine
+
+    upscale, made = engine.upscale, []
+
+    def full_disk(*args: Any, **more: Any) -> Any:
+        if more["part"].start == 6:
+            raise OSError(28, "No space left on device")
+        made.append(more["part"].start)
+        return upscale(*args, **more)
+
+    monkeypatch.setattr(engine, "upscale", full_disk)
+    [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
+    run_jobs()
+    job = Job.objects.get(pk=pvs.job_id)
+    assert (job.state, job.error) == (
+        JobState.FAILED, "The disk is full. Free some space, then press Retry.",
+    )  # fmt: skip
+    assert made == [0, 3] and len(parts_on_disk()) == 2 and not unfinished()
+    monkeypatch.setattr(
+        engine, "upscale", lambda *a, **m: (made.append("again"), upscale(*a, **m))[1]
+    )
+    services.retry(job, owner)
+    run_jobs()
+    pvs.refresh_from_db()
+    assert pvs.is_ready and made == [0, 3, "again"]
+    assert not parts_on_disk()
+
+
+def test_cancelling_a_pvs_cancels_its_parts_and_removes_those_made(
+    source: Source, owner: User, in_parts: None, django_capture_on_commit_callbacks: Any
+) -> None:
+    [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
+    jobs.run_job(WORKER, pvs.low_resolution.job_id)  # type: ignore[arg-type]
+    parts = chunk_jobs(pvs)
+    jobs.run_job(WORKER, parts[0].pk)  # type: ignore[arg-type]
+    assert len(parts_on_disk()) == 1
+    with django_capture_on_commit_callbacks(execute=True):
+        services.cancel(parts[1], owner)  # as from the list of jobs: a part stands for the whole
+    states = {job.state for job in Job.objects.filter(parent=pvs.job)}
+    assert states == {JobState.DONE, JobState.CANCELLED}
+    assert Job.objects.get(pk=pvs.job_id).state == JobState.CANCELLED
+    assert not parts_on_disk() and not Chunk.objects.exists()
+
+
+def test_a_part_still_running_when_its_pvs_was_cancelled_and_tried_again_harms_nothing(
+    source: Source, owner: User, run_jobs: RunJobs, in_parts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from upscalers.core import engine
+
+    [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
+    jobs.run_job(WORKER, pvs.low_resolution.job_id)  # type: ignore[arg-type]
+    upscale, first = engine.upscale, chunk_jobs(pvs)[0]
+
+    def cancelled_and_retried_meanwhile(*args: Any, **more: Any) -> Any:
+        monkeypatch.setattr(engine, "upscale", upscale)
+        services.cancel(Job.objects.get(pk=pvs.job_id), owner)
+        services.retry(Job.objects.get(pk=pvs.job_id), owner)
+        return upscale(*args, **more)
+
+    monkeypatch.setattr(engine, "upscale", cancelled_and_retried_meanwhile)
+    jobs.run_job(WORKER, first.pk)  # type: ignore[arg-type]
+    assert not unfinished()
+    run_jobs()
+    pvs.refresh_from_db()
+    assert pvs.is_ready and pvs.job.state == JobState.DONE  # type: ignore[union-attr]
+    assert not parts_on_disk()
+
+
+def test_a_part_lost_from_the_disk_is_made_again(
+    source: Source, owner: User, run_jobs: RunJobs, in_parts: None
+) -> None:
+    [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
+    jobs.run_job(WORKER, pvs.low_resolution.job_id)  # type: ignore[arg-type]
+    for job in chunk_jobs(pvs):
+        jobs.run_job(WORKER, job.pk)  # type: ignore[arg-type]
+    parts_on_disk()[1].unlink()
+    run_jobs()
+    job = Job.objects.get(pk=pvs.job_id)
+    assert job.state == JobState.FAILED and "not on the disk any more" in job.error
+    services.retry(job, owner)
+    run_jobs()
+    pvs.refresh_from_db()
+    assert pvs.is_ready
+
+
+def test_a_part_damaged_on_the_disk_is_noticed_and_made_again(
+    source: Source, owner: User, run_jobs: RunJobs, in_parts: None
+) -> None:
+    [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
+    jobs.run_job(WORKER, pvs.low_resolution.job_id)  # type: ignore[arg-type]
+    for job in chunk_jobs(pvs):
+        jobs.run_job(WORKER, job.pk)  # type: ignore[arg-type]
+    path = parts_on_disk()[1]
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 40] = bytes(40)
+    path.write_bytes(data)
+    run_jobs()
+    job = Job.objects.get(pk=pvs.job_id)
+    assert job.state == JobState.FAILED
+    services.retry(job, owner)
+    run_jobs()
+    pvs.refresh_from_db()
+    assert pvs.is_ready
+
+
+def test_a_worker_thought_dead_that_comes_back_changes_nothing(
+    source: Source, owner: User, run_jobs: RunJobs, in_parts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from upscalers.core import engine
+
+    [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
+    jobs.run_job(WORKER, pvs.low_resolution.job_id)  # type: ignore[arg-type]
+    upscale, first = engine.upscale, chunk_jobs(pvs)[0]
+
+    def another_was_faster(*args: Any, **more: Any) -> Any:
+        monkeypatch.setattr(engine, "upscale", upscale)
+        run_again = Job.objects.filter(pk=first.pk)
+        run_again.update(state=JobState.WAITING)
+        run_jobs()
+        return upscale(*args, **more)
+
+    monkeypatch.setattr(engine, "upscale", another_was_faster)
+    jobs.run_job(WORKER, first.pk)  # type: ignore[arg-type]
+    pvs.refresh_from_db()
+    assert pvs.is_ready and Clip.objects.filter(pvss=pvs).count() == 1
+    assert not parts_on_disk() and not unfinished()
+
+
+def test_two_workers_that_join_the_same_parts_leave_one_clip(
+    source: Source, owner: User, run_jobs: RunJobs, in_parts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
+    join = production._join
+
+    def another_was_faster(*args: Any) -> Any:
+        monkeypatch.setattr(production, "_join", join)
+        digest = join(*args)
+        job = Job.objects.get(pk=pvs.job_id)
+        production.join_chunks(job, jobs.Progress(job))
+        return digest
+
+    monkeypatch.setattr(production, "_join", another_was_faster)
+    run_jobs()
+    pvs.refresh_from_db()
+    assert pvs.is_ready and pvs.job.state == JobState.DONE  # type: ignore[union-attr]
+    assert not parts_on_disk() and not unfinished()
+
+
+def test_a_held_queue_begins_nothing_until_it_is_released(
+    source: Source, owner: User, run_jobs: RunJobs, in_parts: None
+) -> None:
+    [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
+    services.hold("gpu", owner)
+    jobs.run_job(WORKER, pvs.low_resolution.job_id)  # type: ignore[arg-type]
+    first, *_ = chunk_jobs(pvs)
+    assert queue_of(first) == "held-gpu"
+    jobs.run_job(WORKER, first.pk)  # type: ignore[arg-type]  # it slipped through
+    first.refresh_from_db()
+    assert first.state == JobState.WAITING and queue_of(first) == "held-gpu"
+    services.release("gpu", owner)
+    first.refresh_from_db()
+    assert queue_of(first) == "gpu" and not Hold.objects.exists()
+    run_jobs()
+    pvs.refresh_from_db()
+    assert pvs.is_ready
+
+
+def queue_of(job: Job) -> str:
+    return _queued(job, "queue_name")
+
+
+def _queued(job: Job, column: str) -> Any:
+    from procrastinate.contrib.django.models import ProcrastinateJob
+
+    return ProcrastinateJob.objects.values_list(column, flat=True).get(pk=job.queue_id)
+
+
+def test_priority_reaches_the_parts_and_the_queue(
+    source: Source, owner: User, in_parts: None
+) -> None:
+    [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
+    services.prioritise(pvs.job, 10, owner)  # type: ignore[arg-type]
+    jobs.run_job(WORKER, pvs.low_resolution.job_id)  # type: ignore[arg-type]
+    first, second, _ = chunk_jobs(pvs)
+    assert first.priority == 10 and _queued(first, "priority") == 10
+    services.prioritise(pvs.job, -10, owner)  # type: ignore[arg-type]
+    assert _queued(second, "priority") == -10
+
+
+def test_cancelling_all_spares_what_is_being_brought_in(
+    source: Source, owner: User, make_video: MakeVideo
+) -> None:
+    production.request_pvss(source, ["nearest", "bicubic"], 2, owner)
+    ingest = services.new_job(JobKind.INGEST, "Ingest x", 0, owner)
+    services.cancel_all(owner)
+    ingest.refresh_from_db()
+    assert ingest.state == JobState.WAITING
+    open_jobs = Job.objects.filter(state__in=[JobState.WAITING, JobState.RUNNING])
+    assert list(open_jobs) == [ingest]
