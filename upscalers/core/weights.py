@@ -60,13 +60,13 @@ class PackagedWeights:
         file, record = cached.with_suffix(".safetensors"), cached.with_suffix(".sha256")
         try:
             data = file.read_bytes()
-            if _sha256(data) == record.read_text().strip():
+            if digest(data) == record.read_text().strip():
                 return load(data)
         except FileNotFoundError:
             pass  # first use; a damaged file is made again in the same way
         data = save(convert(self._read()))
         _write(file, data)
-        _write(record, _sha256(data).encode())
+        _write(record, digest(data).encode())
         return load(data)
 
     def graph(self) -> Path:
@@ -91,17 +91,22 @@ class PackagedWeights:
             raise MethodError(
                 f"the trained weights are missing: they come with the package {package}; {install}"
             ) from None
-        if _sha256(data) != sha256:
+        if digest(data) != sha256:
             raise MethodError(f"{self.path}{suffix} is not the file of {package}; {install}")
         return path
 
 
+def data_folder() -> Path:
+    """The folder of the installation's data, as its settings name it."""
+    root = os.environ.get("MIDGREY_DATA_DIR", "").strip()
+    return Path(root).expanduser() if root else Path(__file__).resolve().parents[2] / "data"
+
+
 def weights_folder() -> Path:
-    root = os.environ.get("MIDGREY_DATA_DIR")
-    return (Path(root) if root else Path(__file__).resolve().parents[2] / "data") / "weights"
+    return data_folder() / "weights"
 
 
-def _sha256(data: bytes) -> str:
+def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 

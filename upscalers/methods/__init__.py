@@ -11,8 +11,9 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upscalers.core.clip import Part
@@ -73,16 +74,33 @@ class Method:
         return [Part(start, end - start) for start, end in pairwise(edges)]
 
 
-@cache
 def all_methods() -> dict[str, Method]:
-    """Every method by its slug, classical ones first."""
+    """Every method by its slug, classical ones first; those a lab added as they are now."""
+    from upscalers.methods import lab
+
+    return _listed(lab.folder(), lab.seen())
+
+
+@lru_cache(maxsize=1)
+def _listed(folder: Path, seen: object) -> dict[str, Method]:
+    from upscalers.methods import lab
+
+    found = dict(built_in())
+    for method in lab.methods():
+        found.setdefault(method.slug, method)  # a later version may have brought one of that name
+    return dict(sorted(found.items(), key=lambda item: FAMILIES.index(item[1].family)))
+
+
+@cache
+def built_in() -> dict[str, Method]:
+    """The methods that Midgrey itself brings."""
     found: dict[str, Method] = {}
     for module in sorted(info.name for info in pkgutil.iter_modules(__path__)):
         for method in importlib.import_module(f"{__name__}.{module}").METHODS:
             if method.slug in found:
                 raise RuntimeError(f"two methods are called {method.slug}")
             found[method.slug] = method
-    return dict(sorted(found.items(), key=lambda item: FAMILIES.index(item[1].family)))
+    return found
 
 
 def get_method(slug: str) -> Method:

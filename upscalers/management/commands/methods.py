@@ -6,7 +6,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from upscalers.methods import all_methods
+from upscalers.methods import Method, all_methods
+
+FIELDS = ("slug", "name", "family", "scales", "parameters", "flop_per_pixel", "halo", "runs_here",
+          "description", "licence", "citation", "weights_sha256")  # fmt: skip
+_HEADINGS = ("METHOD", "FAMILY", "SCALE", "PARAMETERS", "NAME", "LICENCE")
 
 
 class Command(BaseCommand):
@@ -18,12 +22,21 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         methods = all_methods().values()
-        fields = ("slug", "name", "family", "scales", "description", "licence", "citation",
-                  "weights_sha256")  # fmt: skip
         if options["json"]:
-            rows = [{field: getattr(method, field) for field in fields} for method in methods]
+            rows = [{field: getattr(method, field) for field in FIELDS} for method in methods]
             self.stdout.write(json.dumps(rows, indent=2))
             return
-        for method in methods:
-            scales = "any" if method.scales is None else ", ".join(f"x{s}" for s in method.scales)
-            self.stdout.write(f"{method.slug:<10} {scales:<6} {method.name}: {method.description}")
+        table = [
+            ("METHOD", "FAMILY", "SCALE", "PARAMETERS", "NAME", "LICENCE"),
+            *map(_row, methods),
+        ]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        for row in table:
+            cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+            self.stdout.write("  ".join(cells).rstrip())
+
+
+def _row(method: Method) -> tuple[str, ...]:
+    scales = "any" if method.scales is None else ", ".join(f"x{s}" for s in method.scales)
+    parameters = f"{method.parameters:,}" if method.parameters else "-"
+    return (method.slug, method.family, scales, parameters, method.name, method.licence)
