@@ -135,25 +135,32 @@ def resample_axis(
     """Resample (n, rows, columns) floats along axis 1 or 2 to `size` samples."""
     if scale == 1 and shift == 0 and size == planes.shape[axis]:
         return planes
+    if axis == 1:
+        return _resample_rows(planes, kernel, scale, size, shift)
+    turned = planes.transpose(1, 2).contiguous()  # so that whole rows are weighed at once
+    return _resample_rows(turned, kernel, scale, size, shift).transpose(1, 2).contiguous()
+
+
+def _resample_rows(
+    planes: Tensor, kernel: str, scale: Fraction, size: int, shift: Fraction
+) -> Tensor:
     weights, first = filter_bank(kernel, scale, shift)
     phases, taps = weights.shape
     step = scale.denominator
     groups = -(-size // phases)
-    after = step * (groups - 1) + first + taps - planes.shape[axis]
-    bank = weights.to(planes.device, planes.dtype)
-    vertical = axis == 1
+    after = step * (groups - 1) + first + taps - planes.shape[1]
     if taps == 1 and step == 1 and first == 0 and after <= 0:  # nearest: nothing to weigh
-        return planes.repeat_interleave(phases, axis).narrow(axis, 0, size)
+        return planes.repeat_interleave(phases, 1)[:, :size]
     # A negative pad cuts samples off that no output needs.
-    pad = (0, 0, -first, after) if vertical else (-first, after, 0, 0)
-    padded = F.pad(planes[:, None], pad, mode="replicate")
-    if vertical:
-        mixed = F.conv2d(padded, bank[:, None, :, None], stride=(step, 1))
-        joined = mixed.permute(0, 2, 1, 3).reshape(planes.shape[0], -1, planes.shape[2])
-        return joined[:, :size]
-    mixed = F.conv2d(padded, bank[:, None, None, :], stride=(1, step))
-    joined = mixed.permute(0, 2, 3, 1).reshape(planes.shape[0], planes.shape[1], -1)
-    return joined[:, :, :size]
+    padded = F.pad(planes[:, None], (0, 0, -first, after), mode="replicate")[:, 0].contiguous()
+    columns = planes.shape[2]
+    made = planes.new_empty((len(planes), groups, phases, columns))
+    bank = weights.to(planes.device, planes.dtype).expand(groups, -1, -1)
+    for plane, result in zip(padded, made, strict=True):
+        # Each group of outputs takes its own few rows; they overlap, and are not copied.
+        windows = plane.as_strided((groups, taps, columns), (step * columns, columns, 1))
+        torch.bmm(bank, windows, out=result)
+    return made.reshape(len(planes), -1, columns)[:, :size]
 
 
 def left_siting(scale: Fraction) -> Fraction:
@@ -176,6 +183,8 @@ def resample_picture(
     result = []
     for index, (plane, (rows, columns)) in enumerate(zip(planes, shapes, strict=True)):
         shift = left_siting(scale) if index and across else Fraction(0)
-        resized = resample_axis(plane, 1, kernel, scale, rows, Fraction(0))
-        result.append(resample_axis(resized, 2, kernel, scale, columns, shift))
+        sides = [(1, rows, Fraction(0)), (2, columns, shift)]
+        for axis, size, moved in sides if scale < 1 else sides[::-1]:  # the cheaper way round
+            plane = resample_axis(plane, axis, kernel, scale, size, moved)
+        result.append(plane)
     return tuple(result)

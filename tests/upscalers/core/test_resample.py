@@ -257,3 +257,17 @@ def test_chroma_stays_on_its_luma_column() -> None:
     )
     inside = slice(8, -8)
     assert torch.allclose(u[0, 0, inside], y[0, 0, ::2][inside], atol=1e-3)
+
+
+@pytest.mark.parametrize("kernel", ["nearest", "lanczos3"])
+def test_frames_of_a_batch_do_not_touch_each_other(kernel: str) -> None:
+    fmt = small_format(frames=3)
+    large = small_format(width=48, height=36, frames=3)
+    planes = to_tensors(noise(fmt), CPU)
+    batch = resample_picture(planes, "420", kernel, Fraction(3, 2), large.plane_shapes)
+    for n in range(3):
+        alone = resample_picture(
+            tuple(plane[n : n + 1] for plane in planes), "420", kernel, Fraction(3, 2),
+            large.plane_shapes,
+        )  # fmt: skip
+        assert all(torch.equal(b[n : n + 1], a) for b, a in zip(batch, alone, strict=True))
