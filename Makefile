@@ -7,10 +7,10 @@ ARGS ?=
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test lint bench shots chromium
+.PHONY: help install demo serve test lint bench bench-sr shots chromium
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 16
 
 install:  ## everything Midgrey needs, into .venv; quick when nothing changed
 	@sh bin/install
@@ -33,10 +33,13 @@ lint: install  ## style, types
 	@$(RUN) -m mypy
 
 bench: install  ## speed of the parts that must be fast
-	@for script in bench/*.py; do \
+	@for script in bench/bench_*.py; do \
 		[ -e "$$script" ] || { echo "No benchmarks in bench/."; break; }; \
 		echo "== $$script"; PYTHONPATH=. $(RUN) "$$script" || exit 1; \
 	done
+
+bench-sr: install  ## speed of upscaling against its peers, or some: make bench-sr ARGS="--only span"
+	@PYTHONPATH=. $(RUN) bench/bench_sr.py $(ARGS)
 
 shots: install chromium  ## pictures of every page of the running demo, into shots/
 	@exec $(RUN) docs/shots.py --address "http://$(HOST):$(PORT)"

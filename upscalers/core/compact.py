@@ -15,27 +15,29 @@ OWN_SCALE = 4
 
 
 class Compact(nn.Module):
-    """A network for x4; for a smaller `scale` its picture is shrunk by bicubic interpolation."""
+    """A network for x4, or its `own`; its picture is shrunk by bicubic to a smaller `scale`."""
 
-    def __init__(self, channels: int = 64, layers: int = 16, scale: int = OWN_SCALE) -> None:
+    def __init__(
+        self, channels: int = 64, layers: int = 16, scale: int = OWN_SCALE, own: int = OWN_SCALE
+    ) -> None:
         super().__init__()
-        self.scale = scale
+        self.scale, self.own = scale, own
         body: list[nn.Module] = []
         for inputs in (3, *[channels] * layers):
             body += [nn.Conv2d(inputs, channels, 3, padding=1), nn.PReLU(channels)]
-        body.append(nn.Conv2d(channels, 3 * OWN_SCALE**2, 3, padding=1))
+        body.append(nn.Conv2d(channels, 3 * own**2, 3, padding=1))
         self.body = nn.ModuleList(body)
 
     def forward(self, rgb: Tensor) -> Tensor:
         x = rgb
         for layer in self.body:
             x = layer(x)
-        large = F.pixel_shuffle(x, OWN_SCALE)
-        large = large + F.interpolate(rgb, scale_factor=OWN_SCALE, mode="nearest")
-        if self.scale == OWN_SCALE:
+        large = F.pixel_shuffle(x, self.own)
+        large = large + F.interpolate(rgb, scale_factor=self.own, mode="nearest")
+        if self.scale == self.own:
             return large
         # As published: no antialiasing, and cubic convolution with a = -0.75.
-        return F.interpolate(large, scale_factor=self.scale / OWN_SCALE, mode="bicubic")
+        return F.interpolate(large, scale_factor=self.scale / self.own, mode="bicubic")
 
 
 def compact_state(layers: list[Layer]) -> State:
