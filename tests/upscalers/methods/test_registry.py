@@ -30,7 +30,9 @@ def test_each_method_says_what_it_is() -> None:
 
 
 def test_an_unknown_method_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(MethodError, match="there is no method 'magic'; there are nearest, bilinear"):
+    with pytest.raises(
+        MethodError, match="there is no method 'magic'; there are nearest, bilinear"
+    ):
         get_method("magic")
 
 
