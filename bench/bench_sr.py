@@ -163,23 +163,14 @@ def rates(case: Case, device: torch.device, frames: int, seconds: float) -> dict
         }
         if (ncnn_run := plain_ncnn(case, rgb[0].numpy())) is not None:
             single["ncnn"] = ncnn_run
-        # as many frames of each in a turn, so that a busy moment hits all alike
-        runs = whole | {name: _times(run, frames) for name, run in single.items()}
-        return {name: rate * frames for name, rate in turns(runs, seconds).items()}
-
-
-def _times(run: Run, count: int) -> Run:
-    def several() -> None:
-        for _ in range(count):
-            run()
-
-    return several
+        per_run = dict.fromkeys(whole, frames) | dict.fromkeys(single, 1)
+        return {name: rate * per_run[name] for name, rate in turns(whole | single, seconds).items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=10, help="for each candidate")
-    parser.add_argument("--frames", type=int, default=12, help="of a clip")
+    parser.add_argument("--frames", type=int, default=24, help="of a clip")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--only", default="", help="methods whose name contains this")
     parser.add_argument("--json", action="store_true")

@@ -29,6 +29,8 @@ from upscalers.core.span import Span
 
 Run = Callable[[], object]
 
+TURN = 1.0
+
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "Compact x2": lambda: Compact(scale=2, own=2),
     "Compact x4": lambda: Compact(),
@@ -74,7 +76,7 @@ def synchronise() -> None:
 
 
 def turns(runs: dict[str, Run], seconds: float) -> dict[str, float]:
-    """Runs per second of each candidate: the median over turns of a tenth of a second or more."""
+    """Runs per second of each candidate: the median over turns, each of `TURN` seconds or more."""
     repeats: dict[str, int] = {}
     for name, run in runs.items():
         for _ in range(4 if torch.cuda.is_available() else 1):  # compiling and recording a graph
@@ -83,7 +85,7 @@ def turns(runs: dict[str, Run], seconds: float) -> dict[str, float]:
         began = time.perf_counter()
         run()
         synchronise()
-        repeats[name] = max(1, math.ceil(0.1 / (time.perf_counter() - began)))
+        repeats[name] = max(1, math.ceil(TURN / (time.perf_counter() - began)))
     took: dict[str, list[float]] = {name: [] for name in runs}
     end = time.perf_counter() + seconds * len(runs)
     while time.perf_counter() < end or any(len(times) < 3 for times in took.values()):
@@ -98,19 +100,19 @@ def turns(runs: dict[str, Run], seconds: float) -> dict[str, float]:
 
 def flop_per_pixel(make: Callable[[], nn.Module]) -> float:
     """Of the small picture, in its convolutions; a multiply-add counts as two."""
-    total, size = 0, 16
+    total, size = 0, 8
 
     def count(layer: nn.Module, _: object, made: Tensor) -> None:
         nonlocal total
         assert isinstance(layer, nn.Conv2d)
         total += 2 * made.numel() * layer.weight[0].numel()
 
-    with torch.device("meta"):
-        network = make()
-        for layer in network.modules():
-            if isinstance(layer, nn.Conv2d):
-                layer.register_forward_hook(count)
-        network(torch.empty(1, 3, size, size))
+    network = drawn(make)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(count)
+    with torch.inference_mode():
+        network(torch.zeros(1, 3, size, size))
     return total / size**2
 
 
