@@ -31,7 +31,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from network import NETWORKS, drawn, measured, table, turns
+from network import NETWORKS, Rate, drawn, measured, table, turns
 
 from upscalers.core import engine
 from upscalers.core.clip import ClipFormat
@@ -138,8 +138,8 @@ def plain_ncnn(case: Case, rgb: np.ndarray) -> Run | None:
     return run
 
 
-def rates(case: Case, device: torch.device, frames: int, seconds: float) -> dict[str, float]:
-    """Frames per second of each candidate."""
+def rates(case: Case, device: torch.device, frames: int, seconds: float) -> dict[str, Rate]:
+    """What a frame takes by each candidate."""
     method = get_method(case.method)
     upscaler = method.build(device)
     assert isinstance(upscaler, NetworkUpscaler)
@@ -164,7 +164,9 @@ def rates(case: Case, device: torch.device, frames: int, seconds: float) -> dict
         if (ncnn_run := plain_ncnn(case, rgb[0].numpy())) is not None:
             single["ncnn"] = ncnn_run
         per_run = dict.fromkeys(whole, frames) | dict.fromkeys(single, 1)
-        return {name: rate * per_run[name] for name, rate in turns(whole | single, seconds).items()}
+        return {
+            name: rate.per(per_run[name]) for name, rate in turns(whole | single, seconds).items()
+        }
 
 
 def main() -> None:
@@ -182,21 +184,30 @@ def main() -> None:
         if options.only not in case.method:
             continue
         with torch.inference_mode():
-            fps = rates(case, device, options.frames, options.seconds)
-        ratios = {f"network/{name}": fps["network"] / fps[name]
-                  for name in ("eager", "ncnn") if name in fps}  # fmt: skip
-        ratios["end to end/network"] = fps["end to end"] / fps["network"]
-        ratios["end to end/serial"] = fps["end to end"] / fps["serial"]
+            found = rates(case, device, options.frames, options.seconds)
+        fps = {name: rate.fps for name, rate in found.items()}
+        core_s = {name: rate.core_s for name, rate in found.items()}
+        pairs = [("network", "eager"), ("network", "ncnn"), ("end to end", "network"),
+                 ("end to end", "serial")]  # fmt: skip
+        pairs = [pair for pair in pairs if pair[1] in fps]
+        ratios = {f"{one}/{other}": fps[one] / fps[other] for one, other in pairs}
+        by_core_s = {f"{one}/{other}": core_s[other] / core_s[one] for one, other in pairs}
         rows.append({
             "method": case.method,
             "size": f"{case.columns}x{case.rows}",
             "fps": {name: round(value, 3) for name, value in fps.items()},
+            "core_s": {name: round(value, 4) for name, value in core_s.items()},
             "ratios": {name: round(value, 2) for name, value in ratios.items()},
+            "ratios_by_core_s": {name: round(value, 2) for name, value in by_core_s.items()},
         })  # fmt: skip
         if not options.json:
             print(f"{case.method}, {rows[-1]['size']}")
-            print("  fps    " + ", ".join(f"{n} {v:.2f}" for n, v in fps.items()))
-            print("  ratios " + ", ".join(f"{n} {v:.2f}" for n, v in ratios.items()), flush=True)
+            for label, values in (
+                ("fps", fps), ("core seconds a frame", core_s),
+                ("ratios of fps", ratios), ("ratios by core seconds", by_core_s),
+            ):  # fmt: skip
+                listed = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
+                print(f"  {label:<23} {listed}", flush=True)
     alone = None
     if device.type == "cuda":
         with torch.inference_mode():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import resource
 import statistics
 import sys
 import time
@@ -70,13 +71,32 @@ class Ceilings:
     gb_per_s: float
 
 
+@dataclass(frozen=True)
+class Rate:
+    """Runs per second, and seconds of one core that a run took, ffmpeg's included.
+
+    On a machine that does other things too, the second is the steadier measure.
+    """
+
+    fps: float
+    core_s: float
+
+    def per(self, frames: int) -> Rate:
+        return Rate(self.fps * frames, self.core_s / frames)
+
+
+def core_seconds() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
 def synchronise() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
-def turns(runs: dict[str, Run], seconds: float) -> dict[str, float]:
-    """Runs per second of each candidate: the median over turns, each of `TURN` seconds or more."""
+def turns(runs: dict[str, Run], seconds: float) -> dict[str, Rate]:
+    """The rate of each candidate: the median over turns, each of `TURN` seconds or more."""
     repeats: dict[str, int] = {}
     for name, run in runs.items():
         for _ in range(4 if torch.cuda.is_available() else 1):  # compiling and recording a graph
@@ -87,15 +107,18 @@ def turns(runs: dict[str, Run], seconds: float) -> dict[str, float]:
         synchronise()
         repeats[name] = max(1, math.ceil(TURN / (time.perf_counter() - began)))
     took: dict[str, list[float]] = {name: [] for name in runs}
+    used: dict[str, list[float]] = {name: [] for name in runs}
     end = time.perf_counter() + seconds * len(runs)
     while time.perf_counter() < end or any(len(times) < 3 for times in took.values()):
         for name, run in runs.items():
-            began = time.perf_counter()
+            began, spent = time.perf_counter(), core_seconds()
             for _ in range(repeats[name]):
                 run()
             synchronise()
             took[name].append((time.perf_counter() - began) / repeats[name])
-    return {name: 1 / statistics.median(times) for name, times in took.items()}
+            used[name].append((core_seconds() - spent) / repeats[name])
+    middle = statistics.median
+    return {name: Rate(1 / middle(took[name]), middle(used[name])) for name in runs}
 
 
 def flop_per_pixel(make: Callable[[], nn.Module]) -> float:
@@ -142,7 +165,9 @@ def ceilings(device: torch.device, seconds: float) -> Ceilings:
     copy = torch.empty_like(source)
     rates = turns({"product": lambda: a @ b, "copy": lambda: copy.copy_(source)}, seconds)
     # a copy reads and writes
-    return Ceilings(2 * size**3 * rates["product"] / 1e12, 2 * (1 << 30) * rates["copy"] / 1e9)
+    return Ceilings(
+        2 * size**3 * rates["product"].fps / 1e12, 2 * (1 << 30) * rates["copy"].fps / 1e9
+    )
 
 
 def main() -> None:
@@ -170,7 +195,8 @@ def measured(device: torch.device, seconds: float, only: str) -> dict[str, objec
         if only.lower() not in name.lower():
             continue
         make = NETWORKS[name]
-        fps = turns(candidates(make, columns, lines, device), seconds)
+        rates = turns(candidates(make, columns, lines, device), seconds)
+        fps = {each: rate.fps for each, rate in rates.items()}
         tflop = flop_per_pixel(make) * columns * lines / 1e12
         row: dict[str, object] = {
             "network": name,
