@@ -14,12 +14,13 @@ from torch import Tensor, nn
 from upscalers.core import colour
 from upscalers.core.accelerate import Runner, precision, prepared
 from upscalers.core.clip import ClipFormat
-from upscalers.core.resample import resample_axis, resample_picture
+from upscalers.core.resample import resample_axis, resample_picture, single_threaded
 
 Tensors = tuple[Tensor, ...]
 
 # What takes a network's picture from the network's own scale to the one that is wanted.
 RESAMPLER = "lanczos3"
+LARGE_PICTURE = 1280 * 720
 
 
 class Upscaler(Protocol):
@@ -48,11 +49,14 @@ class KernelUpscaler:
     def __call__(
         self, planes: Tensors, fmt: ClipFormat, large: ClipFormat, scale: Fraction, tile: int | None
     ) -> Tensors:
-        return resample_picture(planes, fmt.chroma, self.kernel, scale, large.plane_shapes)
+        with single_threaded():  # threads only get in each other's way on work this small
+            return resample_picture(planes, fmt.chroma, self.kernel, scale, large.plane_shapes)
 
 
 class NetworkUpscaler:
     """A network on RGB, between the conversions; `fitted` brings its picture to size."""
+
+    tile: int | None = None  # what larger pictures are cut into even if memory is not short
 
     def __init__(
         self,
@@ -73,6 +77,8 @@ class NetworkUpscaler:
         # Networks are trained on 0..1; codes beyond black and white would be strange to them.
         rgb = colour.to_rgb(planes, fmt).clamp_(0, 1)
         rgb = rgb.to(self.dtype, memory_format=torch.channels_last)
+        if tile is None and rgb.shape[2] * rgb.shape[3] > LARGE_PICTURE:
+            tile = self.tile
         made = self.run(rgb) if tile is None else self.run_tiled(rgb, tile)
         return colour.from_rgb(fitted(made.float(), self.scale, scale, large), large)
 

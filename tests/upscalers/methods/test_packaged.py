@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from tests.upscalers.methods.packaged import built, by_ncnn, by_torch, chelsea, run
+from tests.upscalers.core.clips import noise, small_format
+from tests.upscalers.methods.packaged import CPU, built, by_ncnn, by_torch, chelsea, run
+from upscalers.core import upscaling
+from upscalers.core.colour import to_tensors
 from upscalers.core.compact import compact_state
 from upscalers.core.errors import MethodError
 from upscalers.core.ncnn_network import NcnnNetwork
@@ -29,7 +33,7 @@ LARGE = ["realesrgan-x4plus", "realesrgan-x4plus-anime"]
 
 @pytest.mark.parametrize("slug", SMALL + LARGE)
 def test_the_torch_form_equals_ncnn_on_a_real_picture(slug: str) -> None:
-    picture = chelsea(64, 81) if slug in SMALL else chelsea(24, 33)
+    picture = chelsea(48, 65) if slug in SMALL else chelsea(12, 17)
     ours, theirs = run(by_torch, slug, picture), run(by_ncnn, slug, picture)
     assert ours.shape == theirs.shape
     assert (ours - theirs).abs().max() <= 1e-5
@@ -46,7 +50,9 @@ def test_tiles_with_the_halo_equal_the_whole_picture(slug: str) -> None:
         assert (whole - tiled).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("slug", [*SMALL, *LARGE])
+@pytest.mark.parametrize(
+    "slug", ["span-x2", "span-x4", "span52-x2", "span52-x4", "realesr-animevideov3-x3", *LARGE]
+)
 def test_parameters_and_arithmetic_are_those_of_the_network(slug: str) -> None:
     method, network = all_methods()[slug], by_torch(slug).network
     assert method.parameters == sum(tensor.numel() for tensor in network.parameters())
@@ -83,6 +89,23 @@ def test_on_a_cpu_ncnn_runs_them_and_gives_the_same_bytes_each_time() -> None:
     with torch.inference_mode():
         first, second = upscaler.run(picture), upscaler.run(picture)
     assert torch.equal(first, second) and torch.equal(first[0], first[1])
+
+
+def test_large_pictures_are_cut_into_tiles_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ncnn")
+    upscaler, fmt = built("span-x2"), small_format(width=96, height=64)
+    planes, sizes, run = to_tensors(noise(fmt)[:1], CPU), [], upscaler.run
+    monkeypatch.setattr(upscaler, "run", lambda rgb: sizes.append(rgb.shape[2:]) or run(rgb))
+    monkeypatch.setattr(upscaling, "LARGE_PICTURE", 96 * 64 - 1)
+    with torch.inference_mode():
+        monkeypatch.setattr(upscaler, "tile", None)
+        whole = upscaler(planes, fmt, fmt.scaled(2), Fraction(2), None)
+        monkeypatch.setattr(upscaler, "tile", 64)
+        cut = upscaler(planes, fmt, fmt.scaled(2), Fraction(2), None)
+    assert sizes == [(64, 96), (64, 88), (64, 56)]
+    for one, other in zip(whole, cut, strict=True):
+        assert (one - other).abs().max() < 1e-3 * 255  # of noise, which is the worst case
+    assert by_torch("span-x2").tile is None
 
 
 def test_where_ncnn_is_missing_torch_runs_them() -> None:
