@@ -9,12 +9,12 @@ from django.contrib.auth import get_user_model
 
 from sessions_app.models import Study
 from upscalers.access import ROLES
+from upscalers.forms import DegradationForm, grouped_methods
 from upscalers.methods import all_methods
 from upscalers.models import Source
-from upscalers.production import SCALES
 
 
-class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
+class StudyForm(DegradationForm, forms.ModelForm):  # type: ignore[type-arg]
     sources = forms.ModelMultipleChoiceField(
         queryset=Source.objects.none(), widget=forms.CheckboxSelectMultiple,
         error_messages={"required": "Choose at least two sources."},
@@ -24,7 +24,6 @@ class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
         error_messages={"required": "Choose at least one method to compare with the anchor."},
     )
     anchor = forms.ChoiceField(label="Anchor")
-    scale = forms.TypedChoiceField(choices=[(s, f"x{s:g}") for s in SCALES], coerce=float)
     members = forms.ModelMultipleChoiceField(
         queryset=get_user_model().objects.none(),
         widget=forms.CheckboxSelectMultiple,
@@ -34,7 +33,8 @@ class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Study
         fields = (
-            "name", "question", "sources", "anchor", "methods", "scale", "vote_seconds",
+            "name", "question", "sources", "anchor", "methods", "scale", "degradation",
+            "vote_seconds",
             "panels", "viewers_per_panel", "members",
         )  # fmt: skip
         labels = {"vote_seconds": "Seconds to vote", "viewers_per_panel": "Viewers in each panel"}
@@ -42,7 +42,7 @@ class StudyForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, owner: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        named = [(method.slug, method.name) for method in all_methods().values()]
+        named = grouped_methods()
         self.fields["anchor"].initial = Study._meta.get_field("anchor").default
         self.fields["methods"].choices = named  # type: ignore[attr-defined]
         self.fields["anchor"].choices = named  # type: ignore[attr-defined]

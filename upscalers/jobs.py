@@ -10,8 +10,9 @@ import errno
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TypeVar
 
 from django.db import OperationalError, close_old_connections, connection, transaction
@@ -25,7 +26,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.job_context import JobContext
 
 from upscalers.core.errors import Cancelled, ClipError
-from upscalers.models import Hold, Job, JobKind, JobState
+from upscalers.models import Hold, Job, JobKind, JobState, Worker
 
 log = logging.getLogger("midgrey.jobs")
 
@@ -216,6 +217,7 @@ def run_job(context: JobContext, job_id: int) -> None:
             "memory. Free some memory or use a smaller clip, then try again.",
         )
         return
+    Worker.objects.filter(name=job.worker).update(jobs=F("jobs") + 1)
     try:
         do(job, Progress(job, context))
     except WorkerStopping:
@@ -319,6 +321,29 @@ def recover() -> int:
     return freed
 
 
+def report_worker(name: str, queues: Sequence[str], device: str = "") -> None:
+    """Says that a worker is alive; those that were silent for a day are forgotten."""
+    Worker.objects.update_or_create(
+        name=name,
+        defaults={"seen_at": timezone.now()},
+        create_defaults={"queues": ", ".join(queues), "device": device},
+    )
+    Worker.objects.filter(seen_at__lt=timezone.now() - timedelta(days=1)).delete()
+
+
+def living_workers() -> QuerySet[Worker]:
+    silent = timezone.now() - timedelta(seconds=STALLED_AFTER_SECONDS)
+    return Worker.objects.filter(seen_at__gte=silent)
+
+
+def _device_of(queues: Sequence[str]) -> str:
+    if "gpu" not in queues:
+        return ""
+    from upscalers.core import engine
+
+    return engine.device_name(engine.choose_device())
+
+
 def _retry_queued(queue_id: int) -> bool:
     try:
         queue_app.job_manager.retry_job_by_id(queue_id, timezone.now())
@@ -328,13 +353,16 @@ def _retry_queued(queue_id: int) -> bool:
     return True
 
 
-def start_upkeep() -> threading.Thread:
-    """Runs `recover` every few seconds for the life of this process, whatever the queue does."""
+def start_upkeep(name: str, queues: Sequence[str]) -> threading.Thread:
+    """Runs `recover` every few seconds for the life of this worker, whatever the queue does."""
 
     def keep() -> None:
+        device = _device_of(queues)
+        Worker.objects.filter(name=name).delete()
         while True:
             try:
                 close_old_connections()
+                report_worker(name, queues, device)
                 recover()
             except Exception:
                 log.exception("upkeep of jobs failed; trying again")

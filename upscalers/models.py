@@ -54,6 +54,7 @@ class Job(models.Model):
     )  # fmt: skip
     priority = models.SmallIntegerField(default=0, help_text="higher ones are taken first")
     title = models.CharField(max_length=200)
+    about = models.CharField(max_length=40, blank=True, help_text="the page it belongs to")
     state = models.CharField(max_length=16, choices=JobState.choices, default=JobState.WAITING)
     done = models.PositiveIntegerField(default=0, help_text="frames done")
     total = models.PositiveIntegerField(default=0, help_text="frames in all, 0 = not known yet")
@@ -84,6 +85,10 @@ class Job(models.Model):
     @property
     def can_retry(self) -> bool:
         return self.state in (JobState.FAILED, JobState.CANCELLED)
+
+    @property
+    def parts_done(self) -> int:
+        return sum(part.state == JobState.DONE for part in self.parts.all())
 
     @property
     def seconds_left(self) -> float | None:
@@ -252,6 +257,14 @@ class LowResolution(models.Model):
         return f"{self.source} {self.degradation} x{self.scale:g}"
 
     @property
+    def scale_text(self) -> str:
+        return f"{self.scale:g}"
+
+    @property
+    def file_stem(self) -> str:
+        return f"{self.source}-x{self.scale:g}-{self.degradation}"
+
+    @property
     def factor(self) -> Fraction:
         return Fraction(self.scale).limit_denominator(64)
 
@@ -313,6 +326,10 @@ class PVS(Costs):
         return self.clip_id is not None
 
     @property
+    def file_stem(self) -> str:
+        return f"{self.low_resolution.file_stem}-{self.method}"
+
+    @property
     def frames_per_second(self) -> float | None:
         if self.clip is None or not self.wall_seconds:
             return None
@@ -362,7 +379,7 @@ class Worker(models.Model):
     device = models.CharField(max_length=200, blank=True)
     started_at = models.DateTimeField(default=timezone.now)
     seen_at = models.DateTimeField(default=timezone.now, db_index=True)
-    jobs = models.PositiveIntegerField(default=0, help_text="ended since it started")
+    jobs = models.PositiveIntegerField(default=0, help_text="begun since it started")
 
     class Meta:
         ordering = ["name"]

@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, Sum
+from django.db.models import Max, ProtectedError, Sum
 from django.dispatch import Signal, receiver
 from django.utils import timezone
 
-from upscalers import jobs, store
+from upscalers import audit, jobs, store
 from upscalers.core import degrade
 from upscalers.core.clip import ClipFormat, Part
 from upscalers.core.cost import Cost, gflop_per_frame
 from upscalers.core.errors import ClipError
 from upscalers.core.video import frames_sha256
 from upscalers.jobs import Progress
-from upscalers.methods import Method, get_method
+from upscalers.methods import Method, get_method, name_of
 from upscalers.models import PVS, Chunk, Job, JobKind, JobState, LowResolution, Source
-from upscalers.services import keep_clip, new_job, request_rendition, retry
+from upscalers.services import cancel_if_open, keep_clip, new_job, request_rendition, retry, sweep
 
 SCALES = (1.5, 2, 3, 4)
 RECORDED = "recorded"
@@ -84,7 +84,7 @@ def _request_low_resolution(
 
 def title_of(pvs: PVS) -> str:
     """For people: by the method's name, while its slug is for addresses and exports."""
-    return f"{pvs.source} x{pvs.low_resolution.scale:g} with {get_method(pvs.method).name}"
+    return f"{pvs.source} x{pvs.low_resolution.scale:g} with {name_of(pvs.method)}"
 
 
 def _request_pvs(low: LowResolution, method: Method, user: User) -> PVS:
@@ -288,6 +288,38 @@ def finish_pvs(pvs: PVS, file: Path, format: ClipFormat, digest: str, user: User
     pvs.save()
     request_rendition(pvs.clip, title_of(pvs), user)
     pvs_ready.send(PVS, pvs=pvs, user=user)
+
+
+# ---- removing --------------------------------------------------------------------------------
+
+
+def remove_pvs(pvs: PVS, user: User) -> None:
+    """Removes a PVS with its clip; refused while a comparison needs it."""
+    try:
+        with transaction.atomic():
+            audit.record(user, "PVS removed", pvs)
+            cancel_if_open(pvs.job)
+            pvs.delete()
+    except ProtectedError as error:
+        raise ClipError(f"{title_of(pvs)} is part of a planned comparison and stays.") from error
+    sweep()
+
+
+def remove_low_resolution(low: LowResolution, user: User) -> None:
+    """Removes a low-resolution version with all PVSs made from it."""
+    try:
+        with transaction.atomic():
+            audit.record(user, "low-resolution version removed", low)
+            cancel_if_open(low.job)
+            for pvs in low.pvss.all():
+                cancel_if_open(pvs.job)
+                pvs.delete()
+            low.delete()
+    except ProtectedError as error:
+        raise ClipError(
+            f"A PVS made from {low} is part of a planned comparison: nothing was removed."
+        ) from error
+    sweep()
 
 
 # ---- ending ----------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ from upscalers.models import (
 
 log = logging.getLogger("midgrey.material")
 
+# Their uploads would be lost.
+NEVER_CANCELLED_WITH_ALL = (JobKind.INGEST, JobKind.IMPORT)
 ABANDONED_WORK = timedelta(days=1)
 ABANDONED_UPLOAD = timedelta(days=14)
 
@@ -352,9 +354,9 @@ def cancel(job: Job, user: User = None) -> None:
 
 
 def cancel_all(user: User = None) -> int:
-    """Ends everything but what is being brought in, whose upload would be lost."""
+    """Ends everything but what is being brought in."""
     wanted = Job.objects.filter(parent=None, state__in=[JobState.WAITING, JobState.RUNNING])
-    found = list(wanted.exclude(kind__in=[JobKind.INGEST, JobKind.IMPORT]))
+    found = list(wanted.exclude(kind__in=NEVER_CANCELLED_WITH_ALL))
     for job in found:
         job.refresh_from_db()
         cancel_if_open(job)  # some end with others
@@ -397,6 +399,6 @@ def retry(job: Job, user: User = None) -> None:
 def why_no_retry(job: Job) -> str:
     if not job.can_retry:
         return f"“{job.title}” is {job.get_state_display()}: there is nothing to retry."
-    if job.kind == JobKind.INGEST and not job.uploads.exists():
+    if job.kind in (JobKind.INGEST, JobKind.IMPORT) and not job.uploads.exists():
         return "The file was not kept. Upload it again."
     return ""

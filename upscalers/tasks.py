@@ -29,4 +29,5 @@ jobs.register(
     JobKind.UPSCALE, "upscalers.production.join_chunks", begin="upscalers.production.begin_job"
 )
 jobs.register(JobKind.CHUNK, "upscalers.production.make_chunk")
+jobs.register(JobKind.IMPORT, "upscalers.intake.take_in")
 jobs.register(JobKind.RENDER, "upscalers.services.render")

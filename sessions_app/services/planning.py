@@ -24,7 +24,7 @@ from sessions_app.models import (
 )
 from upscalers import audit
 from upscalers.core.errors import ClipError
-from upscalers.methods import all_methods
+from upscalers.methods import all_methods, name_of
 from upscalers.models import PVS, Job, Source
 from upscalers.production import request_pvss
 
@@ -105,17 +105,24 @@ def wanted_pvss(study: Study) -> list[Wanted]:
     }  # fmt: skip
     sources = study.sources.select_related("clip__rendition__job").defer("thumbnail")
     return [
-        Wanted(source, slug, pvs, *_problem(source, pvs))
+        Wanted(source, slug, pvs, *_problem(source, slug, pvs))
         for source in sources
         for slug in methods_of(study)
         for pvs in [pvss.get((source.pk, slug))]
     ]
 
 
-def _problem(source: Source, pvs: PVS | None) -> tuple[str, bool]:
+def _runs_here(slug: str) -> bool:
+    method = all_methods().get(slug)
+    return method is not None and method.runs_here
+
+
+def _problem(source: Source, slug: str, pvs: PVS | None) -> tuple[str, bool]:
     """What is missing to show it, and whether ordering it (again) would help."""
     if source.clip.why_not_displayable:
         return source.clip.why_not_displayable, False
+    if pvs is None and not _runs_here(slug):
+        return "to be uploaded on the source's page", False
     if pvs is None:
         return "not made yet", True
     if pvs.clip is None:
@@ -137,10 +144,11 @@ def _open_or_ended(what: str, job: Job | None) -> tuple[str, bool]:
 
 def make_material(study: Study, user: Any) -> None:
     """Orders every PVS the study lacks."""
+    made_here = [slug for slug in methods_of(study) if _runs_here(slug)]
     with transaction.atomic():
         for source in study.sources.select_related("clip"):
             try:
-                request_pvss(source, methods_of(study), study.scale, user, study.degradation)
+                request_pvss(source, made_here, study.scale, user, study.degradation)
             except ClipError as error:
                 raise StudyError(str(error)) from error
 
@@ -153,7 +161,7 @@ def plan_study(study: Study, user: Any, seed: int | None = None) -> Plan:
         first = missing[0]
         raise StudyError(
             f"{len(missing)} PVS{'s are' if len(missing) > 1 else ' is'} not ready to be shown "
-            f"(first: {first.source} {_name(first.method)}, {first.problem}). Make the material "
+            f"(first: {first.source} {name_of(first.method)}, {first.problem}). Make the material "
             "and wait until everything is ready."
         )
     with transaction.atomic():
@@ -169,11 +177,6 @@ def plan_study(study: Study, user: Any, seed: int | None = None) -> Plan:
         study.save(update_fields=["seed", "planned_at", "plan_notes"])
         audit.record(user, "study planned", study, seed=study.seed)
     return made
-
-
-def _name(slug: str) -> str:
-    method = all_methods().get(slug)
-    return method.name if method else slug
 
 
 def _make_pairs(study: Study) -> list[Pair]:

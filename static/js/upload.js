@@ -1,11 +1,11 @@
 /**
- * Uploads files in pieces with progress. The server knows a file again by its fingerprint, so
- * choosing the same file later goes on where it stopped.
+ * Uploads the files of any form with data-begin, in pieces and with progress; its other fields go
+ * along as options. The server knows a file again by its fingerprint, so choosing the same file
+ * later goes on where it stopped.
  */
 const PIECE = 8 * 1024 * 1024;
 const RETRY_MS = [1000, 2000, 5000, 10000];
 
-const form = document.getElementById("upload-form");
 const list = document.getElementById("uploads");
 
 const csrf = () => JSON.parse(document.body.getAttribute("hx-headers"))["x-csrftoken"];
@@ -44,8 +44,8 @@ function showUpload(name) {
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB`;
 
-/** @param {File} file @param {Record<string, string>} options */
-async function upload(file, options) {
+/** @param {string} begin address @param {File} file @param {Record<string, string>} options */
+async function upload(begin, file, options) {
   const view = showUpload(file.name);
   const fingerprint = `${file.name}/${file.size}/${file.lastModified}`;
   const fail = (reason) => {
@@ -56,7 +56,7 @@ async function upload(file, options) {
   };
   let begun;
   try {
-    begun = await ask(form.dataset.begin, {
+    begun = await ask(begin, {
       method: "POST",
       body: JSON.stringify({ file_name: file.name, size: file.size, fingerprint, options }),
     });
@@ -64,7 +64,7 @@ async function upload(file, options) {
     return fail(`${file.name} could not be sent: ${error.message} Then choose it again.`);
   }
   if (begun.status !== 200) return fail(begun.answer.error);
-  const url = `${form.dataset.begin}${begun.answer.id}/`;
+  const url = `${begin}${begun.answer.id}/`;
   let { received } = begun.answer;
   let cancelled = false;
   view.stop.onclick = async () => {
@@ -103,15 +103,15 @@ async function upload(file, options) {
   }
 }
 
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const data = new FormData(form);
-  const options = {};
-  for (const key of ["start", "frames", "crop", "raw"]) {
-    if (data.get(key)) options[key] = data.get(key);
-  }
-  form.closest("dialog").close();
-  const files = [...document.getElementById("files").files];
-  form.reset();
-  for (const file of files) await upload(file, options);
-});
+for (const form of document.querySelectorAll("form[data-begin]")) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const data = new FormData(form);
+    const files = data.getAll("files");
+    data.delete("files");
+    const options = Object.fromEntries([...data].filter(([, value]) => value !== ""));
+    form.closest("dialog").close();
+    form.reset();
+    for (const file of files) await upload(form.dataset.begin, file, options);
+  });
+}

@@ -103,6 +103,12 @@ def built_in() -> dict[str, Method]:
     return found
 
 
+def name_of(slug: str) -> str:
+    """For people. A PVS outlives the method that made it: then its slug has to do."""
+    method = all_methods().get(slug)
+    return method.name if method else slug
+
+
 def get_method(slug: str) -> Method:
     try:
         return all_methods()[slug]

@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                 ("seen_at", models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
                 (
                     "jobs",
-                    models.PositiveIntegerField(default=0, help_text="ended since it started"),
+                    models.PositiveIntegerField(default=0, help_text="begun since it started"),
                 ),
             ],
             options={
@@ -182,5 +182,10 @@ class Migration(migrations.Migration):
                     models.UniqueConstraint(fields=("pvs", "number"), name="one_chunk_each")
                 ],
             },
+        ),
+        migrations.AddField(
+            model_name="job",
+            name="about",
+            field=models.CharField(blank=True, help_text="the page it belongs to", max_length=40),
         ),
     ]

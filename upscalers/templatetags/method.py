@@ -1,14 +1,18 @@
-"""Names of methods for people, from the registry."""
+"""Names of methods and degradations for people."""
 
 from django import template
 
-from upscalers.methods import all_methods
+from upscalers.core.degrade import degradation_name
+from upscalers.methods import name_of
 
 register = template.Library()
 
 
 @register.filter
 def method_name(slug: str) -> str:
-    """A PVS outlives the method that made it: then its slug has to do."""
-    method = all_methods().get(slug)
-    return method.name if method else slug
+    return name_of(slug)
+
+
+@register.filter
+def degradation(slug: str) -> str:
+    return degradation_name(slug)

@@ -1,13 +1,15 @@
-"""A PVS beside its source, single frames for looking, and the list of methods."""
+"""A PVS beside its source, and single frames for looking."""
 
 from __future__ import annotations
 
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_GET
+from django.contrib import messages
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_POST
 
-from upscalers import stills
-from upscalers.access import member_required
+from upscalers import production, stills
+from upscalers.access import coordinator_required, member_required
+from upscalers.core.errors import ClipError
 from upscalers.methods import all_methods
 from upscalers.models import PVS, Clip
 
@@ -53,7 +55,25 @@ def still(request: HttpRequest, pk: int, frame: int) -> HttpResponse:
     )
 
 
+@coordinator_required
+@require_POST
+def remove_pvs(request: HttpRequest, pk: int) -> HttpResponseBase:
+    found = get_object_or_404(PVS.objects.select_related("low_resolution__source"), pk=pk)
+    source = found.source
+    try:
+        production.remove_pvs(found, request.user)
+    except ClipError as error:
+        messages.error(request, str(error))
+        return redirect(found)
+    messages.success(request, "The PVS is removed.")
+    return redirect(source)
+
+
 @member_required
 @require_GET
-def methods(request: HttpRequest) -> HttpResponse:
-    return render(request, "upscalers/methods.html", {"methods": all_methods().values()})
+def clip_file(request: HttpRequest, pk: int, name: str) -> FileResponse:
+    """The lossless file itself, for work outside Midgrey."""
+    clip = get_object_or_404(Clip, pk=pk)
+    if not clip.path.is_file():
+        raise Http404("The file of this clip is not on the disk.")
+    return FileResponse(clip.path.open("rb"), as_attachment=True, filename=name)

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from upscalers import production, services
+from upscalers import intake, production, services
 from upscalers.access import coordinator_required, member_required
 from upscalers.core.errors import ClipError
 from upscalers.forms import MaterialForm
@@ -74,7 +74,12 @@ def _material(source: Source) -> dict[str, object]:
     pvss = PVS.objects.select_related("job", "clip__rendition")
     lows = LowResolution.objects.filter(source=source).select_related("job", "clip")
     lows = lows.prefetch_related(Prefetch("pvss", pvss))
-    return {"low_resolutions": lows, "methods": all_methods()}
+    return {
+        "low_resolutions": lows,
+        "methods": list(all_methods().values()),
+        "ready_lows": [low for low in lows if low.clip_id],
+        "taken_in": intake.open_or_failed(intake.about_source(source)),
+    }
 
 
 @member_required
@@ -100,8 +105,9 @@ def make_pvss(request: HttpRequest, name: str) -> HttpResponseBase:
     form = MaterialForm(request.POST)
     if form.is_valid():
         try:
+            wish = form.cleaned_data
             production.request_pvss(
-                found, form.cleaned_data["methods"], form.cleaned_data["scale"], request.user
+                found, wish["methods"], wish["scale"], request.user, wish["degradation"]
             )
             return redirect(found)
         except ClipError as error:
@@ -137,3 +143,22 @@ def remove(request: HttpRequest, name: str) -> HttpResponseBase:
         return redirect(found)
     messages.success(request, f"{name} and its PVSs are removed.")
     return redirect("upscalers:sources")
+
+
+@member_required
+@require_GET
+def low_resolution(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(LowResolution.objects.select_related("source", "clip"), pk=pk)
+    return render(request, "upscalers/low_resolution.html", {"low": found})
+
+
+@coordinator_required
+@require_POST
+def remove_low_resolution(request: HttpRequest, pk: int) -> HttpResponseBase:
+    low = get_object_or_404(LowResolution.objects.select_related("source"), pk=pk)
+    source = low.source
+    try:
+        production.remove_low_resolution(low, request.user)
+    except ClipError as error:
+        messages.error(request, str(error))
+    return redirect(source)

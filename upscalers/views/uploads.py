@@ -15,7 +15,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from upscalers import services, store
+from upscalers import intake, services, store
 from upscalers.access import coordinator_required
 from upscalers.core.errors import ClipError
 from upscalers.models import Upload
@@ -37,7 +37,7 @@ def begin(request: HttpRequest) -> HttpResponseBase:
         size = int(wish["size"])
         fingerprint = str(wish["fingerprint"])[:200]
         options = {key: str(value) for key, value in dict(wish.get("options") or {}).items()}
-        services.ingest_options(options)
+        intake.check(options)
     except ClipError as error:
         return _refuse(str(error))
     except (ValueError, KeyError, TypeError):
@@ -75,7 +75,7 @@ def chunk(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         if refusal:
             return refusal
         if upload.received == upload.size_bytes:
-            services.request_ingest(upload)
+            intake.request(upload)
     return JsonResponse({"received": upload.received, "complete": upload.job_id is not None})
 
 

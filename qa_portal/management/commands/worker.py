@@ -31,7 +31,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         queues = [queue.strip() for queue in options["queues"].split(",") if queue.strip()]
         name = options["name"] or f"{socket.gethostname()}-{'-'.join(queues)}-{os.getpid()}"
-        jobs.start_upkeep()
+        jobs.start_upkeep(name, queues)
         asyncio.run(work(queues, name))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ SMALL = ClipFormat(48, 32, Fraction(25), 23, "yuv420p")
 
 def cut(folder: Path, fmt: ClipFormat, frames: list[Planes], edges: list[int]) -> list[MadePart]:
     made = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         path = folder / f"part-{start}.mkv"
         write(path, replace(fmt, frames=end - start), frames[start:end])
         made.append(MadePart(path, end - start, sha256_of(frames[start:end])))
