@@ -1,22 +1,54 @@
-"""Single frames as PNG, for looking at in a page. What viewers judge comes from renditions."""
+"""Single frames, or windows of them, as PNG for looking at in a page.
+
+What viewers judge comes from renditions.
+"""
 
 from __future__ import annotations
 
+import re
 import subprocess
+from dataclasses import dataclass
 
 from upscalers.core.errors import ClipError
 from upscalers.core.video import FFMPEG
 from upscalers.models import Clip
 
 
-def png(clip: Clip, frame: int) -> bytes:
+@dataclass(frozen=True)
+class Window:
+    """A part of a picture in its samples; written as it is for a crop, 160x120+40+30."""
+
+    width: int
+    height: int
+    left: int
+    top: int
+
+    @classmethod
+    def parse(cls, text: str) -> Window:
+        found = re.fullmatch(r"(\d{1,5})x(\d{1,5})\+(\d{1,5})\+(\d{1,5})", text, re.ASCII)
+        if found is None:
+            raise ClipError(f"{text!r} is not a window: write WIDTHxHEIGHT+LEFT+TOP")
+        return cls(*map(int, found.groups()))
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}+{self.left}+{self.top}"
+
+    def check(self, clip: Clip) -> None:
+        across, down = self.left + self.width, self.top + self.height
+        if not self.width or not self.height or across > clip.width or down > clip.height:
+            raise ClipError(f"The window {self} does not lie in {clip.width}x{clip.height} samples")
+
+
+def png(clip: Clip, frame: int, window: Window | None = None) -> bytes:
     # Half a frame early: a time stamp rounded down must not give the frame before.
     seconds = max(0.0, (frame - 0.5) / float(clip.rate))
     scale = f"scale=in_color_matrix={_matrix(clip)}:in_range={clip.range}:out_range=pc"
     flags = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+    # Cut out of the RGB picture: any place will do there, and chroma comes from all around it.
+    crop = f",crop={window.width}:{window.height}:{window.left}:{window.top}" if window else ""
     done = subprocess.run(
         [FFMPEG, "-v", "error", "-nostdin", "-ss", f"{seconds:.6f}", "-i", f"file:{clip.path}",
-         "-frames:v", "1", "-vf", f"{scale}:{flags},format=rgb24",
+         "-frames:v", "1", "-vf", f"{scale}:{flags},format=rgb24{crop}",
          "-f", "image2pipe", "-c:v", "png", "-"],
         capture_output=True, check=False, timeout=60,
     )  # fmt: skip

@@ -136,8 +136,9 @@ def cancel_all(request: HttpRequest) -> HttpResponseBase:
 @coordinator_required
 @require_POST
 def dismiss(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Takes a failed ingest off the Sources page once it has been read."""
-    Job.objects.filter(pk=pk, kind=JobKind.INGEST, state=JobState.FAILED).update(
+    """Takes what could not be brought in off its page once that has been read."""
+    brought = (JobKind.INGEST, JobKind.IMPORT)
+    Job.objects.filter(pk=pk, kind__in=brought, state=JobState.FAILED).update(
         state=JobState.CANCELLED
     )
     return _back(request)
