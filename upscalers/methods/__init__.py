@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 FAMILIES = ("classical", "network", "video", "external")
 
 
+# By family: frames that one job makes of a clip (0: all), and how many it looks further. Recurrent
+# networks take a clip of ten seconds in one go, so that what they remember reaches through it.
+CHUNKS = {"classical": (0, 0), "network": (60, 0), "video": (300, 20), "external": (0, 0)}
+
+
 @dataclass(frozen=True)
 class Method:
     """One way of upscaling. `build` makes it ready to run on a device."""
@@ -47,8 +52,8 @@ class Method:
     flop_per_pixel: float = 0.0  # of the low-resolution picture; a multiply-add counts as two
     halo: int | None = None  # samples around a tile that its result depends on; None: all of them
     temporal: bool = False  # looks at the frames before and after
-    chunk_frames: int = 0  # how much of a clip is one job; 0: all of it
-    overlap: int = 0  # frames before and after a chunk that are computed and left out
+    chunk_frames: int | None = None  # how much of a clip is one job, if not as in CHUNKS
+    overlap_frames: int | None = None  # computed before and after a chunk and left out, likewise
     runs_here: bool = True  # False: its PVSs are made elsewhere and uploaded
 
     def own_scale(self, scale: Fraction) -> int | None:
@@ -67,9 +72,14 @@ class Method:
             return None
         return min((own for own in self.scales if own >= scale), default=max(self.scales))
 
+    @property
+    def overlap(self) -> int:
+        return CHUNKS[self.family][1] if self.overlap_frames is None else self.overlap_frames
+
     def parts(self, frames: int) -> list[Part]:
         """How a clip is cut into jobs: the same for any number of workers, as is the result."""
-        count = max(1, round(frames / (self.chunk_frames or frames)))
+        length = CHUNKS[self.family][0] if self.chunk_frames is None else self.chunk_frames
+        count = max(1, round(frames / (length or frames)))
         edges = [frames * number // count for number in range(count + 1)]
         return [Part(start, end - start) for start, end in pairwise(edges)]
 

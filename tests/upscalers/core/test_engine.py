@@ -255,7 +255,7 @@ def test_parts_put_together_are_the_clip_made_in_one_go(
     clip: tuple[Path, ClipFormat], tmp_path: Path
 ) -> None:
     path, fmt = clip
-    method = replace(get_method("bicubic"), chunk_frames=4, overlap=2)
+    method = replace(get_method("bicubic"), chunk_frames=4, overlap_frames=2)
     frames = []
     for number, part in enumerate(method.parts(fmt.frames)):
         out = tmp_path / f"{number}.mkv"

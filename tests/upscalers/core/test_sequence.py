@@ -92,7 +92,7 @@ def test_a_part_is_made_with_the_frames_around_it(tmp_path: Path) -> None:
     def luma(part: Part | None, overlap: int) -> list[np.ndarray]:
         out = tmp_path / "out.mkv"
         engine.upscale(
-            tmp_path / "in.mkv", FMT, out, method(overlap=overlap), 4, "cpu", part=part
+            tmp_path / "in.mkv", FMT, out, method(overlap_frames=overlap), 4, "cpu", part=part
         )  # fmt: skip
         count = part.frames if part else 4
         return [made[0].copy() for made in read_frames(out, replace(large, frames=count))]
