@@ -15,6 +15,7 @@ from scoring.models import Measurement
 from scoring.ratings import ratings_of
 from sessions_app.models import Vote
 from upscalers.core.video import probe
+from upscalers.models import PVS
 
 NAMES = {f"{table.id}.csv" for table in TABLES} | {"data_dictionary.csv"}
 
@@ -171,3 +172,19 @@ def test_a_study_without_votes_exports_its_material_and_warns(empty_factory, tmp
     assert read(tmp_path / "out", "ratings") == []
     assert len(read(tmp_path / "out", "metrics")) == 36
     assert {line["mos"] for line in read(tmp_path / "out", "mos")} == {""}
+
+
+def test_what_a_pvs_cost_is_exported(study, tmp_path):
+    pvs = PVS.objects.filter(method="span-x2").first()
+    PVS.objects.filter(pk=pvs.pk).update(
+        wall_seconds=20.0, device_seconds=15.0, joules=310.5, gflop_per_frame=94.2,
+        parameters=426_000, peak_memory_bytes=1 << 30, device="NVIDIA H200",
+        resampler="lanczos3 3/4",
+    )  # fmt: skip
+    rows = {int(row["pvs"]): row for row in read(export(study, tmp_path / "out"), "pvs")}
+    row = rows[pvs.pk]
+    assert (float(row["joules"]), float(row["fps"])) == (310.5, 50 / 20)
+    assert (row["device"], row["resampler"]) == ("NVIDIA H200", "lanczos3 3/4")
+    assert row["frames_sha256"] == pvs.clip.frames_sha256
+    other = next(row for number, row in rows.items() if number != pvs.pk)
+    assert other["joules"] == "", "not measured is not zero"
