@@ -19,8 +19,9 @@ from PIL import Image
 from tests.factories import make_clip, make_pvs, make_source, make_user
 from tests.upscalers.core.networks import saved, srresnet
 from upscalers import costs, lab_methods, samples, services
+from upscalers.core.clip import Part
 from upscalers.core.errors import ClipError, MethodError
-from upscalers.methods import all_methods, lab
+from upscalers.methods import Method, all_methods, lab
 from upscalers.models import PVS, AuditEntry, Clip, Job, JobKind, JobState, Upload
 from upscalers.services import Ingest
 from upscalers.stills import Window
@@ -138,6 +139,20 @@ def test_an_empty_lab_is_told_where_samples_and_costs_come_from(
 
 def test_there_is_no_page_of_a_method_that_is_not_there(coordinator: Client) -> None:
     assert coordinator.get(page("magic")).status_code == 404
+
+
+def test_a_page_says_how_the_method_runs(
+    coordinator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = text(coordinator, page("span-x2"))
+    assert "16-bit floats on a GPU, 32-bit on a processor" in shown
+    assert "each with 24 samples around it" in shown
+    assert "819 kFLOP per low-resolution sample" in shown
+    assert all_methods()["span-x2"].weights_sha256 in shown
+    monkeypatch.setattr(Method, "parts", lambda self, frames: [Part(n, 60) for n in range(50)])
+    assert "in parts of about 60 frames" in text(coordinator, page("span-x2"))
+    monkeypatch.setattr(Method, "parts", lambda self, frames: [Part(0, frames)])
+    assert "one job for the whole clip" in text(coordinator, page("span-x2"))
 
 
 # ---- cost ------------------------------------------------------------------------------------
@@ -295,6 +310,11 @@ def test_a_crop_of_a_frame_or_clip_that_is_not_there_is_not_there(
     for pk, frame in ((clip.pk, 10), (clip.pk + 1, 0)):
         url = reverse("upscalers:crop", args=[pk, frame, "8x8+0+0"])
         assert coordinator.get(url).status_code == 404
+
+
+def test_a_crop_of_a_clip_whose_file_is_lost_is_not_there(coordinator: Client, db: None) -> None:
+    url = reverse("upscalers:crop", args=[make_source("bikes").clip.pk, 0, "8x8+0+0"])
+    assert coordinator.get(url).status_code == 404
 
 
 def test_a_window_says_what_is_wrong_with_it() -> None:

@@ -24,6 +24,8 @@ ANCHOR = "lanczos3"  # what expert viewing compares against
 ABOUT = "methods"  # what a job says that takes in weights
 SMALL, LARGE = (140, 105), (188, 150)  # samples of a cut-out in the list, and on a method's page
 
+LONG = 3000  # frames, enough to see how long clips are cut into jobs
+
 FAMILY_TEXTS = {
     "classical": ("Classical", "Kernels on each plane, at the clip's own bit depth."),
     "network": ("Networks", "Trained networks that see one frame at a time."),
@@ -102,6 +104,7 @@ def method(request: HttpRequest, slug: str) -> HttpResponse:
             "method": found,
             "family": FAMILY_TEXTS[found.family][0],
             "added": _added(slug),
+            "parts": found.parts(LONG),
             "kflop": found.flop_per_pixel / 1000,
             "pvss": made.defer("low_resolution__source__thumbnail"),
             "open_count": PVS.objects.filter(method=slug, clip=None).count(),
@@ -133,13 +136,11 @@ def crop(request: HttpRequest, pk: int, frame: int, window: str) -> HttpResponse
     try:
         wanted = stills.Window.parse(window)
         wanted.check(clip)
+        png = stills.png(clip, frame, wanted)
     except ClipError as error:
         raise Http404(str(error)) from error
-    return HttpResponse(
-        stills.png(clip, frame, wanted),
-        content_type="image/png",
-        headers={"Cache-Control": "private, max-age=86400, immutable"},
-    )
+    caching = {"Cache-Control": "private, max-age=86400, immutable"}
+    return HttpResponse(png, content_type="image/png", headers=caching)
 
 
 @coordinator_required
