@@ -11,10 +11,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -73,12 +74,15 @@ def device_name(device: torch.device) -> str:
 
 
 def versions() -> dict[str, str]:
-    return {
+    found = {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": numpy.__version__,
         "ffmpeg": imageio_ffmpeg.get_ffmpeg_version(),
     }
+    with suppress(metadata.PackageNotFoundError):
+        found["ncnn"] = metadata.version("ncnn")
+    return found
 
 
 def target_format(
