@@ -7,7 +7,7 @@ What does not fit is refused with the reason and leaves nothing behind.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +113,11 @@ def _take_recording(upload: Upload, path: Path, progress: Progress) -> None:
     fmt = video.probe(path)
     scale, found = align.check_recording(
         source.clip.path, source.clip.format, path, fmt, upload.file_name,
-        progress, progress.should_stop,
+        progress, progress.should_stop, (source.timecode, video.timecode_of(path)),
     )  # fmt: skip
+    if found.frame_offset_by_timecode is not None:  # it is that of the file's first frame
+        first = found.frame_offset_by_timecode + int(source.cut.get("start") or 0)
+        found = replace(found, frame_offset_by_timecode=first)
     _refuse_twin(source, float(scale))
     cut = Cut(start=found.frame_offset, frames=source.clip.frames)
     with store.workspace() as folder:
@@ -211,7 +214,7 @@ def _check_weights(options: Options) -> None:
 def _take_weights(upload: Upload, path: Path, progress: Progress) -> None:
     method = lab.add(path, **_stated(upload.options), added_by=upload.owner.get_username())
     with transaction.atomic():
-        audit.record(upload.owner, "method added", method.slug, file=upload.file_name)
+        audit.record(upload.owner, "method added", method, file=upload.file_name)
         services.discard_upload(upload)
 
 

@@ -214,6 +214,9 @@ class Source(models.Model):
     cut = models.JSONField(default=dict, help_text="which part of the file was taken")
     thumbnail = models.BinaryField(editable=False)
     note = models.TextField(blank=True, help_text="what was converted on the way in, if anything")
+    timecode = models.CharField(
+        max_length=32, blank=True, help_text="HH:MM:SS:FF on the first frame of its file"
+    )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )

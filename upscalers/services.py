@@ -148,6 +148,7 @@ def ingest(
                 f"{wish.file_name} shows exactly the same pictures as source “{twin.name}”, "
                 "which is already here."
             )
+        timecode = video.timecode_of(path) if path.is_file() and wish.raw is None else ""
         picture = folder / "thumbnail.jpg"
         video.make_thumbnail(master, format, picture)
         with transaction.atomic():
@@ -155,6 +156,8 @@ def ingest(
                 keep_clip(master, format, frames_sha256), wish, cut, file_sha256,
                 picture.read_bytes(), _conversion(path), user,
             )  # fmt: skip
+            source.timecode = timecode
+            source.save(update_fields=["timecode"])
             request_rendition(source.clip, source.name, user)
             audit.record(user, "source added", source, file=wish.file_name)
             if upload is not None:

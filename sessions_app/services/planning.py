@@ -121,6 +121,8 @@ def _problem(source: Source, slug: str, pvs: PVS | None) -> tuple[str, bool]:
     """What is missing to show it, and whether ordering it (again) would help."""
     if source.clip.why_not_displayable:
         return source.clip.why_not_displayable, False
+    if pvs is None and slug not in all_methods():
+        return "its method was removed", False
     if pvs is None and not _runs_here(slug):
         return "to be uploaded on the source's page", False
     if pvs is None:

@@ -184,14 +184,17 @@ def test_a_pvs_made_elsewhere_is_checked_kept_and_measured(
     assert nothing_left()
 
 
+LATE = ",trim=start_frame=2,setpts=PTS-STARTPTS"
+
+
 @pytest.mark.parametrize(
     ("filters", "complaint"),
     [
-        (",trim=start_frame=2,setpts=PTS-STARTPTS", "has 18 frames, its source has 20"),
+        (LATE, "has 18 frames, its source has 20"),
         (",scale=120:96", "is 120x96, its source is 128x96"),
         (",fps=50,trim=end_frame=20", "50 frames per second"),
         (",format=yuv444p", "yuv444p samples"),
-        (",trim=start_frame=2,setpts=PTS-STARTPTS,tpad=stop=2:stop_mode=clone", "starts 2 frames late"),
+        (f"{LATE},tpad=stop=2:stop_mode=clone", "starts 2 frames late"),
         (",crop=126:96:0:0,pad=128:96:2:0", "right of its source"),
     ],
 )

@@ -15,7 +15,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import ffmpeg
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -23,7 +22,6 @@ from numpy.typing import NDArray
 from upscalers.core.clip import ClipFormat, OnProgress, Planes, ShouldStop, report
 from upscalers.core.degrade import MAX_SCALE
 from upscalers.core.errors import ClipError
-from upscalers.core.process import Ffmpeg, input_file
 from upscalers.core.resample import resample_axis, single_threaded
 from upscalers.core.video import read_frames
 
@@ -213,16 +211,6 @@ def refuse_other_format(source: ClipFormat, fmt: ClipFormat, name: str) -> None:
                 f"{name} is marked with the colour {what} {theirs}, its source with {ours}: "
                 "export it again as the source is, or correct the mark"
             )
-
-
-def timecode_of(path: Path) -> str:
-    """The time of day, HH:MM:SS:FF, that a camera or editor stamped on the first frame, or ""."""
-    stream = input_file(Path(path))["v:0"]
-    listing = ffmpeg.output(stream, "pipe:1", format="ffmetadata", c="copy")
-    with Ffmpeg(listing, stdout=True) as process:
-        found = [line for line in process.lines() if line.lower().startswith("timecode=")]
-        process.finish()
-    return found[0].partition("=")[2].replace("\\", "") if found else ""
 
 
 def offset_by_timecode(reference: str, clip: str, rate: Fraction) -> int | None:

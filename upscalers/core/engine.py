@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import platform
 import queue
+import resource
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import imageio_ffmpeg
 import numpy
+import psutil
 import torch
 
 from upscalers.core import accelerate, colour
@@ -138,6 +140,7 @@ def upscale(
         report(done, seen.frames, on_progress, should_stop)
 
     with (
+        _within_memory(where),
         closing(read_frames(path, fmt, seen.start, seen.frames)) as frames,
         ClipWriter(out, replace(large, frames=part.frames)) as writer,
         _Ahead(map(upload, _batches(frames, size_of_batch))) as ahead,
@@ -153,6 +156,23 @@ def upscale(
         resampler=resampler_after(own, scale) if own else "", device=device_name(where),
         versions=versions() | _execution(upscaler), cost=meter.read(work.seconds, part.frames),
     )  # fmt: skip
+
+
+@contextmanager
+def _within_memory(device: torch.device) -> Iterator[None]:
+    """On a CPU too much becomes an error, which smaller tiles meet, and not a killed process."""
+    if device.type != "cpu":
+        yield
+        return
+    before, most = resource.getrlimit(resource.RLIMIT_AS)
+    limit = psutil.Process().memory_info().vms + psutil.virtual_memory().available
+    if most != resource.RLIM_INFINITY:
+        limit = min(limit, most)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (before, most))
 
 
 def _execution(upscaler: Upscaler | SequenceUpscaler) -> dict[str, str]:

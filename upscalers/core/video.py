@@ -42,6 +42,7 @@ __all__ = [
     "make_thumbnail",
     "probe",
     "read_frames",
+    "timecode_of",
 ]
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -300,3 +301,13 @@ def make_thumbnail(path: Path, fmt: ClipFormat, out: Path) -> None:
         partial.replace(out)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def timecode_of(path: Path) -> str:
+    """The time of day, HH:MM:SS:FF, that a camera or editor stamped on the first frame, or ""."""
+    stream = input_file(Path(path))["v:0"]
+    listing = ffmpeg.output(stream, "pipe:1", format="ffmetadata", c="copy")
+    with Ffmpeg(listing, stdout=True) as process:
+        found = [line for line in process.lines() if line.lower().startswith("timecode=")]
+        process.finish()
+    return found[0].partition("=")[2].replace("\\", "") if found else ""

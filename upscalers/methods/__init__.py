@@ -72,6 +72,9 @@ class Method:
             return None
         return min((own for own in self.scales if own >= scale), default=max(self.scales))
 
+    def __str__(self) -> str:
+        return self.slug
+
     @property
     def overlap(self) -> int:
         return CHUNKS[self.family][1] if self.overlap_frames is None else self.overlap_frames

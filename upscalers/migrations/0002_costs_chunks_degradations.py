@@ -188,4 +188,11 @@ class Migration(migrations.Migration):
             name="about",
             field=models.CharField(blank=True, help_text="the page it belongs to", max_length=40),
         ),
+        migrations.AddField(
+            "source",
+            "timecode",
+            models.CharField(
+                blank=True, help_text="HH:MM:SS:FF on the first frame of its file", max_length=32
+            ),
+        ),
     ]

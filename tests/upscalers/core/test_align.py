@@ -21,12 +21,11 @@ from upscalers.core.align import (
     offset_by_timecode,
     recorded_scale,
     refuse_other_format,
-    timecode_of,
 )
 from upscalers.core.clip import ClipFormat, Cut, Planes
 from upscalers.core.degrade import make_low_resolution
 from upscalers.core.errors import Cancelled, ClipError
-from upscalers.core.video import make_master, read_frames
+from upscalers.core.video import make_master, read_frames, timecode_of
 
 FRAMES = 16
 WINDOW = (384, 240, 128, 16)
