@@ -92,7 +92,8 @@ def test_lists_hold_only_what_one_may_see(
 
 def design(**changes: object) -> dict[str, object]:
     return {
-        "name": "Second look", "scale": 2, "degradation": "bicubic", "anchor": "lanczos3", "methods": ["bicubic"],
+        "name": "Second look", "scale": 2, "degradation": "bicubic",
+        "anchor": "lanczos3", "methods": ["bicubic"],
         "vote_seconds": 5, "panels": 1, "viewers_per_panel": 3, **changes,
     }  # fmt: skip
 

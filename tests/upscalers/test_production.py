@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from scoring.models import Measurement
 from upscalers import jobs, production, services, store
 from upscalers.core.errors import ClipError
-from upscalers.methods import Method, get_method
+from upscalers.methods import Method, built_in, get_method
 from upscalers.models import (
     PVS,
     Chunk,
@@ -459,3 +459,17 @@ def test_cancelling_all_spares_what_is_being_brought_in(
     assert ingest.state == JobState.WAITING
     open_jobs = Job.objects.filter(state__in=[JobState.WAITING, JobState.RUNNING])
     assert list(open_jobs) == [ingest]
+
+
+@pytest.mark.slow
+def test_every_method_makes_a_pvs(source: Source, owner: User, run_jobs: RunJobs) -> None:
+    wanted = list(built_in())
+    production.request_pvss(source, wanted, 2, owner)
+    run_jobs()
+    made = {pvs.method: pvs for pvs in PVS.objects.select_related("clip")}
+    assert set(made) == set(wanted)
+    for slug, pvs in made.items():
+        assert pvs.clip is not None, (slug, pvs.job and pvs.job.error)
+        assert (pvs.clip.width, pvs.clip.height, pvs.clip.frames) == (64, 48, 10)
+        own = get_method(slug).scales
+        assert bool(pvs.resampler) == (own is not None and 2 not in own), slug

@@ -36,7 +36,9 @@ memory = psutil.virtual_memory()
 psutil.virtual_memory = lambda: memory._replace(available=free)
 tiles = []
 run_tiled = NetworkUpscaler.run_tiled
-NetworkUpscaler.run_tiled = lambda self, rgb, tile: (tiles.append(tile), run_tiled(self, rgb, tile))[1]
+NetworkUpscaler.run_tiled = lambda self, rgb, tile: (
+    tiles.append(tile) or run_tiled(self, rgb, tile)
+)
 try:
     done = engine.upscale(folder / "in.mkv", FORMAT, folder / "out.mkv", method, 2, "cpu")
     print("tiles", tiles[-1] if tiles else 0)

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 
 from tests.upscalers.core.clips import decoded_by_pyav, draw, sha256_of
 from upscalers.core.video import frames_sha256, probe
-from upscalers.methods import all_methods
+from upscalers.methods import all_methods, built_in
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -59,8 +59,7 @@ def test_an_existing_file_is_replaced_only_by_force(clip: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("out.mkv", {"method": "magic"}, "there is no method 'magic'; there are nearest, bicubic"),
-        ("out.mkv", {"method": "span-x2", "scale": 3}, "SPAN x2 does not upscale by 3"),
+        ("out.mkv", {"method": "magic"}, "there is no method 'magic'; there are nearest, bilinear"),
         ("out.avi", {"method": "nearest"}, r"must end in \.mkv, \.mp4, \.h264"),
         ("nowhere/out.mkv", {"method": "nearest"}, "nowhere does not exist"),
     ],
@@ -112,3 +111,42 @@ def test_methods_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     rows = json.loads(capsys.readouterr().out)
     assert [row["slug"] for row in rows] == list(all_methods())
     assert all(slug in text for slug in all_methods())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slug", built_in())
+def test_every_method_upscales_a_file_on_a_processor(
+    clip: Path, slug: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = clip.with_name("out.mkv")
+    call_command("upscale", clip, out, method=slug, device="cpu", json=True)
+    result = json.loads(capsys.readouterr().out)
+    scale = (all_methods()[slug].scales or (2,))[0]
+    assert (probe(out).width, probe(out).height) == (64 * scale, 48 * scale)
+    assert result["frames_sha256"] == frames_sha256(out, probe(out))
+    assert result["parameters"] == all_methods()[slug].parameters
+    assert result["fps"] > 0 and result["peak_memory_bytes"] > 0
+
+
+def test_a_size_is_reached_by_a_network_and_a_resampler(
+    clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = clip.with_name("out.mkv")
+    call_command("upscale", str(clip), str(out), "--method=span-x2", "--size=96x72", "--json")
+    result = json.loads(capsys.readouterr().out)
+    assert (probe(out).width, probe(out).height) == (96, 72)
+    assert (result["scale"], result["resampler"]) == ("3/2", "lanczos3 3/4")
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [("--scale=3/0", "write 2, 1.5 or 3/2"), ("--scale=much", "write 2, 1.5 or 3/2"),
+     ("--size=large", "write WIDTHxHEIGHT"), ("--size=96x96", "not 96x96"),
+     ("--scale=1/2", "makes pictures larger")],
+)  # fmt: skip
+def test_a_scale_or_size_that_makes_no_sense_is_refused(
+    clip: Path, option: str, words: str
+) -> None:
+    with pytest.raises(CommandError, match=words):
+        call_command("upscale", str(clip), str(clip.with_name("o.mkv")), "--method=nearest", option)
+    assert [path.name for path in clip.parent.iterdir()] == [clip.name]

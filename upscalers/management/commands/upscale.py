@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +17,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from upscalers.core.clip import ClipFormat
 from upscalers.core.errors import Cancelled, ClipError
-from upscalers.methods import Method, get_method
+from upscalers.methods import get_method
 
 CONTAINERS = {".mkv": "", ".mp4": "mp4", ".h264": "h264"}
 
@@ -34,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--method", required=True, help="see manage.py methods")
         aim = parser.add_mutually_exclusive_group()
         aim.add_argument(
-            "--scale", type=Fraction, help="such as 2, 3/2 or 1.5; default: the method's own, or 2"
+            "--scale", type=_scale, help="such as 2, 3/2 or 1.5; default: the method's own, or 2"
         )
         aim.add_argument("--size", type=_size, help="of the output instead, such as 3840x2160")
         parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -44,8 +45,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         stopped = _stop_by_signal()
         try:
-            method = get_method(options["method"])
-            result = self._upscale(method, stopped, **options)
+            result = self._upscale(stopped, **options)
         except ClipError as error:
             raise CommandError(str(error)) from None
         except OSError as error:
@@ -61,24 +61,24 @@ class Command(BaseCommand):
             )
 
     def _upscale(
-        self, method: Method, stopped: list[int], *, input: Path, output: Path,
+        self, stopped: list[int], *, input: Path, output: Path, method: str,
         scale: Fraction | int | None, size: tuple[int, int] | None, device: str, force: bool,
         **_: Any,
     ) -> dict[str, Any]:  # fmt: skip
-        source, out = input, output
+        source, out, by = input, output, get_method(method)
         _check_output(source, out, force)
         # torch takes a second to load: not before the arguments are known to be good
         from upscalers.core import engine, rendition, video
         from upscalers.core.cost import gflop_per_frame
 
         fmt = video.probe(source)
-        own = method.scales[0] if method.scales else 2
+        own = by.scales[0] if by.scales else 2
         scale = Fraction(scale or _scale_to(size, fmt) or own)
         bar = _Bar()
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
             made = Path(folder) / "made.mkv"
             done = engine.upscale(
-                source, fmt, made, method, scale, device, bar, lambda: bool(stopped), size=size
+                source, fmt, made, by, scale, device, bar, lambda: bool(stopped), size=size
             )
             container = CONTAINERS[out.suffix.lower()]
             if container:
@@ -90,20 +90,29 @@ class Command(BaseCommand):
             bar.end()
             made.replace(out)
         return {
-            "output": str(out), "method": method.slug, "scale": str(scale),
-            "resampler": done.resampler, "weights_sha256": method.weights_sha256,
+            "output": str(out), "method": by.slug, "scale": str(scale),
+            "resampler": done.resampler, "weights_sha256": by.weights_sha256,
             "frames_sha256": done.frames_sha256, "device": done.device, "versions": done.versions,
             **asdict(done.cost), "fps": round(done.cost.fps, 3),
-            "gflop_per_frame": gflop_per_frame(method.flop_per_pixel, fmt),
-            "parameters": method.parameters,
+            "gflop_per_frame": gflop_per_frame(by.flop_per_pixel, fmt),
+            "parameters": by.parameters,
             **{key: str(value) if isinstance(value, Fraction) else value
                for key, value in asdict(done.format).items()},
         }  # fmt: skip
 
 
 def _size(text: str) -> tuple[int, int]:
-    width, height = text.split("x")
-    return int(width), int(height)
+    found = re.fullmatch(r"(\d+)x(\d+)", text)
+    if found is None:
+        raise ArgumentTypeError(f"{text!r} is not a size: write WIDTHxHEIGHT, such as 3840x2160")
+    return int(found[1]), int(found[2])
+
+
+def _scale(text: str) -> Fraction:
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise ArgumentTypeError(f"{text!r} is not a scale: write 2, 1.5 or 3/2") from None
 
 
 def _scale_to(size: tuple[int, int] | None, fmt: ClipFormat) -> Fraction | None:
