@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 logger = logging.getLogger(__name__)
 
+_MOST_SIZES = 8  # torch compiles no more for one network before it gives up, silently
 Compile = Callable[[nn.Module], Callable[[Tensor], Tensor]]
 
 
@@ -47,11 +48,19 @@ def prepared(network: nn.Module, device: torch.device, half_ok: bool = True) -> 
     return made
 
 
+def forget(device: torch.device) -> None:
+    """Give back what compiled networks hold, before another method comes."""
+    if device.type == "cuda":
+        torch.compiler.reset()
+        torch.cuda.empty_cache()
+
+
 class Runner:
     """Calls a network, compiled with CUDA graphs on a GPU, else and wherever that fails eagerly.
 
     A size of picture is compiled when it comes for the second time: compiling takes minutes, and
-    the last batch of a clip or a tile at its edge is often the only one of its size.
+    a clip may have no second batch. Fewer pictures than usual are filled up to the usual number, so
+    that the last batch of each part needs no code of its own.
     """
 
     def __init__(
@@ -63,19 +72,28 @@ class Runner:
             compiler = partial(torch.compile, mode="max-autotune", dynamic=False)
         if compiler is not None:
             self._compiled = compiler(network)
-        self._seen: set[tuple[int, ...]] = set()
+        self._usual: dict[tuple[int, int], int] = {}  # number of pictures, by their size
         self.execution: str = getattr(network, "execution", "eager")
 
-    @property
-    def compiles(self) -> bool:
-        return self._compiled is not None
-
     def __call__(self, rgb: Tensor) -> Tensor:
-        size = tuple(rgb.shape)
-        if self._compiled is not None and size in self._seen:
-            return self._run_compiled(self._compiled, rgb)
-        self._seen.add(size)
-        return self._run_eager(rgb)
+        count, (rows, columns) = len(rgb), rgb.shape[2:]
+        usual = self._usual.get((rows, columns), 0)
+        if self._compiled is None or count > usual:
+            made = self._run_eager(rgb)
+            self._note((rows, columns), count)
+            return made
+        if count < usual:
+            rgb = nn.functional.pad(rgb, (0,) * 7 + (usual - count,))
+            rgb = rgb.contiguous(memory_format=torch.channels_last)
+        return self._run_compiled(self._compiled, rgb)[:count]
+
+    def _note(self, size: tuple[int, int], count: int) -> None:
+        if self._compiled is None:
+            return
+        if size not in self._usual and len(self._usual) == _MOST_SIZES:
+            torch.compiler.reset()
+            self._usual.clear()
+        self._usual[size] = count
 
     def _run_eager(self, rgb: Tensor) -> Tensor:
         made: Tensor = self._eager(rgb)
@@ -88,6 +106,7 @@ class Runner:
             made = compiled(rgb)
         except torch.OutOfMemoryError:
             torch.compiler.reset()  # graphs hold memory of their own
+            self._usual.clear()
             raise
         except Exception as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -28,11 +28,11 @@ import torch
 from upscalers.core import accelerate, colour
 from upscalers.core.clip import ClipFormat, OnProgress, Part, Planes, ShouldStop, report
 from upscalers.core.cost import Cost, Meter
-from upscalers.core.errors import MethodError
+from upscalers.core.errors import Cancelled, ClipError, MethodError
 from upscalers.core.process import thread_count
 from upscalers.core.sequence import SequenceUpscaler
 from upscalers.core.transfer import Finish, Tensors, transfer_for
-from upscalers.core.upscaling import Upscaler, resampler_after
+from upscalers.core.upscaling import NetworkUpscaler, Upscaler, resampler_after
 from upscalers.core.video import ClipWriter, read_frames
 
 if TYPE_CHECKING:
@@ -40,8 +40,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-QUEUED = 4  # items between two threads: frames are large
+QUEUED = 4  # frames between two threads: they are large
 TILES = (1024, 512, 256, 128)
+_SIGNS_OF_NO_MEMORY = (
+    "out of memory", "not enough memory", "can't allocate", "bad_alloc", "can't start new thread",
+    "alloc_failed",  # cuBLAS and cuDNN
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,11 @@ def versions() -> dict[str, str]:
         "numpy": numpy.__version__,
         "ffmpeg": imageio_ffmpeg.get_ffmpeg_version(),
     }
-    with suppress(metadata.PackageNotFoundError):
-        found["ncnn"] = metadata.version("ncnn")
+    for package in ("ncnn", "spandrel"):
+        with suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    if torch.version.cuda:
+        found["cuda"] = torch.version.cuda
     return found
 
 
@@ -124,48 +131,90 @@ def upscale(
     seen = part.with_overlap(method.overlap, fmt.frames)
     where = choose_device(device)
     prepare(where)
-    meter = Meter(where)
     upscaler = _built(method, where)
-    work: Compute | Sequence
-    if isinstance(upscaler, SequenceUpscaler):
-        work = Sequence(
-            upscaler, replace(fmt, frames=seen.frames), large, scale, method, out.parent
-        )
-    else:
-        work = Compute(upscaler, where, fmt, large, scale, method)
-    upload: Callable[[list[Planes]], Any] = work.upload
-    size_of_batch = method.batch if where.type == "cuda" else 1
+    meter = Meter(where)
 
     def on_step(done: int) -> None:
         report(done, seen.frames, on_progress, should_stop)
 
-    with (
-        _within_memory(where),
-        closing(read_frames(path, fmt, seen.start, seen.frames)) as frames,
-        ClipWriter(out, replace(large, frames=part.frames)) as writer,
-        _Ahead(map(upload, _batches(frames, size_of_batch))) as ahead,
-        _Behind(writer.write) as behind,
-        closing(work.frames(ahead, on_step)) as made,
-    ):
-        for number, planes in enumerate(made, seen.start):
-            if part.start <= number < part.start + part.frames:
-                behind.put(planes)
-        behind.finish()
+    def run() -> tuple[str, float]:
+        work: Compute | Sequence
+        if isinstance(upscaler, SequenceUpscaler):
+            here = replace(fmt, frames=seen.frames)
+            work = Sequence(upscaler, here, large, scale, out.parent)
+        else:
+            work = Compute(upscaler, where, fmt, large, scale, method.batch)
+        upload: Callable[[list[Planes]], Any] = work.upload
+        batch = work.frames_at_once
+        with (
+            _in_plain_words(method, fmt, should_stop),
+            _within_memory(where),
+            closing(read_frames(path, fmt, seen.start, seen.frames)) as frames,
+            ClipWriter(out, replace(large, frames=part.frames)) as writer,
+            _Ahead(map(upload, _batches(frames, batch)), max(1, QUEUED // batch)) as ahead,
+            _Behind(writer.write) as behind,
+            closing(work.frames(ahead, on_step)) as made,
+        ):
+            for number, planes in enumerate(made, seen.start):
+                if part.start <= number < part.start + part.frames:
+                    behind.put(planes)
+            behind.finish()
+        return writer.frames_sha256, work.seconds
+
+    while True:
+        try:
+            digest, seconds = run()
+            break
+        except _Overflow:
+            if isinstance(upscaler, SequenceUpscaler) or not upscaler.use_single_precision():
+                raise MethodError(f"{method.name} makes values that are no numbers") from None
     return Upscaled(
-        format=replace(large, frames=part.frames), frames_sha256=writer.frames_sha256,
+        format=replace(large, frames=part.frames), frames_sha256=digest,
         resampler=resampler_after(own, scale) if own else "", device=device_name(where),
-        versions=versions() | _execution(upscaler), cost=meter.read(work.seconds, part.frames),
+        versions=versions() | _execution(upscaler), cost=meter.read(seconds, part.frames),
     )  # fmt: skip
+
+
+class _Overflow(Exception):
+    """A network made something that is no number, as some do in half precision."""
+
+
+class _OutOfMemory(Exception):
+    """Less must be worked on at once; whatever the attempt held is free when this is caught."""
+
+
+@contextmanager
+def _in_plain_words(
+    method: Method, fmt: ClipFormat, should_stop: ShouldStop | None
+) -> Iterator[None]:
+    try:
+        yield
+    except ClipError:
+        # A signal to all processes of a group ends ffmpeg before we look whether to stop.
+        if should_stop is not None and should_stop():
+            raise Cancelled("stopped") from None
+        raise
+    except (MemoryError, RuntimeError, _OutOfMemory) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise MethodError(
+            f"{method.name} needs more memory than there is for {fmt.width}x{fmt.height}: end "
+            "other work on this machine, take one with more memory, or cut the clip to a smaller "
+            "window"
+        ) from error
 
 
 @contextmanager
 def _within_memory(device: torch.device) -> Iterator[None]:
-    """On a CPU too much becomes an error, which smaller tiles meet, and not a killed process."""
+    """On a CPU too much becomes an error, which smaller tiles meet, and not a killed process.
+
+    As far as can be told when the work begins: others may take memory later.
+    """
     if device.type != "cpu":
         yield
         return
     before, most = resource.getrlimit(resource.RLIMIT_AS)
-    limit = psutil.Process().memory_info().vms + psutil.virtual_memory().available
+    limit = psutil.Process().memory_info().vms + _free_memory()
     if most != resource.RLIM_INFINITY:
         limit = min(limit, most)
     resource.setrlimit(resource.RLIMIT_AS, (limit, most))
@@ -175,15 +224,31 @@ def _within_memory(device: torch.device) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (before, most))
 
 
+def _free_memory() -> int:
+    """Of the machine, or of the container if that allows less."""
+    free = int(psutil.virtual_memory().available)
+    group = Path("/sys/fs/cgroup")
+    with suppress(OSError, ValueError):  # no such limit, or "max"
+        statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        used = int((group / "memory.current").read_text()) - int(statistics["inactive_file"])
+        free = min(free, int((group / "memory.max").read_text()) - used)
+    return free
+
+
 def _execution(upscaler: Upscaler | SequenceUpscaler) -> dict[str, str]:
     """How a network was run in the end, if one was."""
-    execution = getattr(upscaler, "execution", "")
-    return {"execution": execution} if execution else {}
+    if isinstance(upscaler, NetworkUpscaler):
+        precision = str(upscaler.dtype).removeprefix("torch.")
+        return {"execution": upscaler.execution, "precision": precision}
+    if isinstance(upscaler, SequenceUpscaler):
+        return {"execution": "eager", "precision": str(upscaler.dtype).removeprefix("torch.")}
+    return {}
 
 
 @lru_cache(maxsize=1)
 def _built(method: Method, device: torch.device) -> Upscaler | SequenceUpscaler:
     """Kept for the next part of the same clip: loading and compiling take long."""
+    accelerate.forget(device)
     return method.build(device)
 
 
@@ -197,12 +262,12 @@ class Compute:
         fmt: ClipFormat,
         large: ClipFormat,
         scale: Fraction,
-        method: Method,
+        batch: int,
     ) -> None:
-        self._upscaler, self._device, self._method = upscaler, device, method
+        self._upscaler, self._device = upscaler, device
         self._fmt, self._large, self._scale = fmt, large, scale
-        self._largest = 1 << 30
-        self._tile: int | None = None
+        self._portion = upscaler.portion(fmt, batch if device.type == "cuda" else 1)
+        self.frames_at_once = self._portion.frames
         self._transfer = transfer_for(device)
         self.seconds = 0.0
 
@@ -222,30 +287,36 @@ class Compute:
                 done += yield from _told(under_way.popleft()(), done, on_step)
         while under_way:
             done += yield from _told(under_way.popleft()(), done, on_step)
-
-    def __call__(self, batch: list[Planes]) -> list[Planes]:
-        return self._begin(self.upload(batch))()
+        if self._upscaler.overflowed():
+            raise _Overflow
 
     def _begin(self, codes: Tensors) -> Finish:
         count, begun = len(codes[0]), 0
         finish: list[Finish] = []
         while begun < count:
-            part = tuple(each[begun : begun + self._largest] for each in codes)
+            part = tuple(each[begun : begun + self._portion.frames] for each in codes)
             try:
-                finish.append(self._run(part))
+                finish.append(self._attempt(part))
                 begun += len(part[0])
-            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
-                    raise
-                self._ask_for_less(len(part[0]))
+            except _OutOfMemory:
+                self._take_less(len(part[0]))
         return lambda: [planes for each in finish for planes in each()]
+
+    def _attempt(self, codes: Tensors) -> Finish:
+        try:
+            return self._run(codes)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            reason = str(error)
+        raise _OutOfMemory(reason)  # the caught error would keep all that was allocated
 
     def _run(self, codes: Tensors) -> Finish:
         transfer = self._transfer
         began = transfer.mark()
         with torch.inference_mode():
             planes = tuple(each.float() for each in transfer.taken(codes))
-            made = self._upscaler(planes, self._fmt, self._large, self._scale, self._tile)
+            made = self._upscaler(planes, self._fmt, self._large, self._scale, self._portion.tile)
             rounded = colour.rounded(made, self._large)
             ended = transfer.mark()
             fetch = transfer.down(rounded, self._large)
@@ -257,16 +328,18 @@ class Compute:
 
         return finish
 
-    def _ask_for_less(self, tried: int) -> None:
+    def _take_less(self, tried: int) -> None:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
+        portion = self._portion
         if tried > 1:
-            self._largest = tried // 2
+            portion.frames = tried // 2
             return
-        smaller = [t for t in TILES if t < (self._tile or max(self._fmt.width, self._fmt.height))]
+        side = portion.tile or max(self._fmt.width, self._fmt.height)
+        smaller = [tile for tile in TILES if tile < side]
         if not self._upscaler.can_tile or not smaller:
-            raise _too_large(self._method, self._fmt)
-        self._tile = smaller[0]
+            raise _OutOfMemory
+        portion.tile = smaller[0]
 
 
 def _told(
@@ -280,16 +353,17 @@ def _told(
 class Sequence:
     """Runs a method that looks along the clip; files in `folder` hold what it saw."""
 
+    frames_at_once = 1
+
     def __init__(
         self,
         upscaler: SequenceUpscaler,
         fmt: ClipFormat,
         large: ClipFormat,
         scale: Fraction,
-        method: Method,
         folder: Path,
     ) -> None:
-        self._upscaler, self._method, self._folder = upscaler, method, folder
+        self._upscaler, self._folder = upscaler, folder
         self._fmt, self._large, self._scale = fmt, large, scale
         self.seconds = 0.0
 
@@ -306,29 +380,17 @@ class Sequence:
             lambda done, of: on_step(done * count // of),
         )  # fmt: skip
         began = time.perf_counter()
-        try:
-            for planes in made:
-                self.seconds += time.perf_counter() - began
-                yield planes
-                began = time.perf_counter()
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            raise _too_large(self._method, self._fmt) from error
-
-
-def _too_large(method: Method, fmt: ClipFormat) -> MethodError:
-    return MethodError(
-        f"{method.name} needs more memory than there is for {fmt.width}x{fmt.height}: end other "
-        "work on this machine, take one with more memory, or cut the clip to a smaller window"
-    )
+        for planes in made:
+            self.seconds += time.perf_counter() - began
+            yield planes
+            began = time.perf_counter()
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    if isinstance(error, torch.OutOfMemoryError | MemoryError | _OutOfMemory):
         return True
     text = str(error).lower()
-    return "out of memory" in text or "not enough memory" in text or "can't allocate" in text
+    return any(each in text for each in _SIGNS_OF_NO_MEMORY)
 
 
 def _batches(frames: Iterator[Planes], size: int) -> Iterator[list[Planes]]:
@@ -345,9 +407,9 @@ def _batches(frames: Iterator[Planes], size: int) -> Iterator[list[Planes]]:
 class _Ahead(Generic[T]):
     """Iterates over something in a thread of its own, a few items ahead of who takes them."""
 
-    def __init__(self, source: Iterator[T]) -> None:
+    def __init__(self, source: Iterator[T], most: int) -> None:
         self._source = source
-        self._queue: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(QUEUED)
+        self._queue: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(most)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 

@@ -5,6 +5,8 @@ Whole batches in, whole batches out; files, threads and lack of memory are the e
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
@@ -23,16 +25,30 @@ RESAMPLER = "lanczos3"
 LARGE_PICTURE = 1280 * 720
 
 
+@dataclass
+class Portion:
+    """What is worked on at once: so many frames, and of each a tile with sides of that length."""
+
+    frames: int = 1
+    tile: int | None = None
+
+
 class Upscaler(Protocol):
     can_tile: bool
 
     def __call__(
         self, planes: Tensors, fmt: ClipFormat, large: ClipFormat, scale: Fraction, tile: int | None
     ) -> Tensors:
-        """Scale float planes of the clip's codes by `scale`, cut off to the size of `large`.
+        """Scale float planes of the clip's codes by `scale`, cut off to the size of `large`."""
 
-        `tile` bounds what is worked on at once.
-        """
+    def portion(self, fmt: ClipFormat, frames: int) -> Portion:
+        """What to begin with: `frames` unless it knows better. The caller's changes are kept."""
+
+    def overflowed(self) -> bool:
+        """Whether something came out since the last call that is no number."""
+
+    def use_single_precision(self) -> bool:
+        """Whether that may help: False if it computes in single precision already."""
 
 
 def resampler_after(own: int, scale: Fraction) -> str:
@@ -52,6 +68,15 @@ class KernelUpscaler:
         with single_threaded():  # threads only get in each other's way on work this small
             return resample_picture(planes, fmt.chroma, self.kernel, scale, large.plane_shapes)
 
+    def portion(self, fmt: ClipFormat, frames: int) -> Portion:
+        return Portion(frames)
+
+    def overflowed(self) -> bool:
+        return False  # weighted means of finite codes
+
+    def use_single_precision(self) -> bool:
+        return False
+
 
 class NetworkUpscaler:
     """A network on RGB, between the conversions; `fitted` brings its picture to size."""
@@ -67,9 +92,15 @@ class NetworkUpscaler:
         half_ok: bool = True,
     ) -> None:
         self.scale, self.halo, self.can_tile = scale, halo or 0, halo is not None
-        self.dtype = precision(device, half_ok)
-        self.network = prepared(network, device, half_ok)
-        self._runner = Runner(self.network, device)
+        self._device = device
+        self._portions: dict[tuple[int, int], Portion] = {}
+        self._prepare(network, half_ok)
+
+    def _prepare(self, network: nn.Module, half_ok: bool) -> None:
+        self.dtype = precision(self._device, half_ok)
+        self.network = prepared(network, self._device, half_ok)
+        self._runner = Runner(self.network, self._device)
+        self._sum = torch.zeros((), device=self._device)
 
     def __call__(
         self, planes: Tensors, fmt: ClipFormat, large: ClipFormat, scale: Fraction, tile: int | None
@@ -77,10 +108,29 @@ class NetworkUpscaler:
         # Networks are trained on 0..1; codes beyond black and white would be strange to them.
         rgb = colour.to_rgb(planes, fmt).clamp_(0, 1)
         rgb = rgb.to(self.dtype, memory_format=torch.channels_last)
-        if tile is None and rgb.shape[2] * rgb.shape[3] > LARGE_PICTURE:
-            tile = self.tile
-        made = self.run(rgb) if tile is None else self.run_tiled(rgb, tile)
-        return colour.from_rgb(fitted(made.float(), self.scale, scale, large), large)
+        made = (self.run(rgb) if tile is None else self.run_tiled(rgb, tile)).float()
+        self._sum = self._sum + made.mean()  # looked at in the end: looking makes a GPU wait
+        return colour.from_rgb(fitted(made, self.scale, scale, large), large)
+
+    def portion(self, fmt: ClipFormat, frames: int) -> Portion:
+        pixels = fmt.width * fmt.height
+        if (fmt.width, fmt.height) not in self._portions:
+            tile = self.tile if pixels > LARGE_PICTURE else None
+            arrange: Callable[[int], int] | None = getattr(self.network, "arrange", None)
+            frames = arrange(tile**2 if tile else pixels) if arrange else frames
+            self._portions[fmt.width, fmt.height] = Portion(frames, tile)
+        return self._portions[fmt.width, fmt.height]
+
+    def overflowed(self) -> bool:
+        finite = bool(self._sum.isfinite())
+        self._sum = torch.zeros_like(self._sum)
+        return not finite
+
+    def use_single_precision(self) -> bool:
+        if self.dtype == torch.float32:
+            return False
+        self._prepare(self.network.float(), half_ok=False)
+        return True
 
     def run(self, rgb: Tensor) -> Tensor:
         return self._runner(rgb)

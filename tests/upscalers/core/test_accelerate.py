@@ -57,6 +57,43 @@ def failing(error: Exception) -> Callable[[nn.Module], Callable[[Tensor], Tensor
     return compiler
 
 
+def test_the_last_batch_of_a_part_needs_no_code_of_its_own() -> None:
+    calls: list[tuple[int, ...]] = []
+    runner = Runner(Doubled(), CPU, counting(calls))
+    four = picture().expand(4, -1, -1, -1)
+    for count in (4, 4, 2, 4, 1):
+        assert torch.equal(runner(four[:count]), four[:count] * 2)
+    assert calls == [(4, 3, 12, 16)] * 4
+
+
+def test_a_batch_that_was_too_large_is_not_filled_up_to_again() -> None:
+    tried: list[int] = []
+
+    class Limited(Doubled):
+        def forward(self, rgb: Tensor) -> Tensor:
+            tried.append(len(rgb))
+            if len(rgb) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return super().forward(rgb)
+
+    runner = Runner(Limited(), CPU, lambda network: network)
+    with pytest.raises(torch.OutOfMemoryError):
+        runner(picture().expand(4, -1, -1, -1))
+    for _ in range(3):
+        runner(picture().expand(2, -1, -1, -1))
+    assert tried == [4, 2, 2, 2]
+
+
+def test_more_sizes_than_torch_compiles_are_begun_anew() -> None:
+    calls: list[tuple[int, ...]] = []
+    runner = Runner(Doubled(), CPU, counting(calls))
+    for rows in range(1, 10):
+        runner(picture(rows))
+    runner(picture(1))
+    runner(picture(9))
+    assert calls == [(1, 3, 9, 16)]
+
+
 def test_only_sizes_that_come_again_are_compiled() -> None:
     calls: list[tuple[int, ...]] = []
     runner = Runner(Doubled(), CPU, counting(calls))
@@ -91,8 +128,11 @@ def test_compiled_is_for_gpus_unless_runs_must_repeat(
     monkeypatch: pytest.MonkeyPatch, device: torch.device, setting: str, compiles: bool
 ) -> None:
     monkeypatch.setenv("MIDGREY_DETERMINISTIC", setting)
-    monkeypatch.setattr(torch, "compile", lambda network, **options: network)
-    assert Runner(Doubled(), device).compiles is compiles
+    calls: list[tuple[int, ...]] = []
+    monkeypatch.setattr(torch, "compile", lambda network, **options: counting(calls)(network))
+    runner = Runner(Doubled(), device)
+    runner(picture()), runner(picture())
+    assert bool(calls) is compiles
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,15 +13,22 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from torch import nn
 
 from tests.upscalers.core.clips import draw, noise, sha256_of, small_format, write
-from upscalers.core import engine
-from upscalers.core.clip import ClipFormat
+from upscalers.core import engine, upscaling
+from upscalers.core.clip import ClipFormat, Planes
 from upscalers.core.colour import to_frames, to_tensors
 from upscalers.core.errors import Cancelled, ClipError, MethodError
 from upscalers.core.resample import resample_picture
-from upscalers.core.upscaling import KernelUpscaler, NetworkUpscaler, Tensors
-from upscalers.core.video import probe, read_frames
+from upscalers.core.upscaling import (
+    KernelUpscaler,
+    NetworkUpscaler,
+    Portion,
+    Tensors,
+    Upscaler,
+)
+from upscalers.core.video import ClipWriter, probe, read_frames
 from upscalers.methods import Method, get_method
 
 CPU = torch.device("cpu")
@@ -29,6 +37,12 @@ CPU = torch.device("cpu")
 def method(upscaler: object, **changes: object) -> Method:
     base = replace(get_method("bicubic"), build=lambda device: upscaler)  # type: ignore[arg-type]
     return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def computed(upscaler: Upscaler, fmt: ClipFormat) -> list[Planes]:
+    """All frames of a clip, handed over at once."""
+    compute = engine.Compute(upscaler, CPU, fmt, fmt.scaled(2), Fraction(2), 1)
+    return list(compute.frames([compute.upload(noise(fmt))], lambda _: None))
 
 
 @pytest.fixture
@@ -112,6 +126,9 @@ class OneAtATime(KernelUpscaler):
         super().__init__("bicubic")
         self.tried: list[int] = []
 
+    def portion(self, fmt: ClipFormat, frames: int) -> Portion:
+        return Portion(5)
+
     def __call__(self, planes: Tensors, *more: Any) -> Tensors:
         self.tried.append(len(planes[0]))
         if len(planes[0]) > 1:
@@ -122,11 +139,10 @@ class OneAtATime(KernelUpscaler):
 def test_lack_of_memory_halves_the_batch_and_keeps_the_order() -> None:
     fmt = small_format(frames=5)
     upscaler = OneAtATime()
-    compute = engine.Compute(upscaler, CPU, fmt, fmt.scaled(2), Fraction(2), method(upscaler))
-    made = compute(noise(fmt))
+    made = computed(upscaler, fmt)
     assert upscaler.tried == [5, 2, 1, 1, 1, 1, 1]
     calm = KernelUpscaler("bicubic")
-    wanted = engine.Compute(calm, CPU, fmt, fmt.scaled(2), Fraction(2), method(calm))(noise(fmt))
+    wanted = computed(calm, fmt)
     assert sha256_of(made) == sha256_of(wanted)
 
 
@@ -147,22 +163,132 @@ def small_tiles_only(largest: int) -> NetworkUpscaler:
 
 def test_lack_of_memory_for_one_frame_is_met_with_tiles_that_leave_no_seam() -> None:
     fmt = small_format(width=200, height=140, frames=1)
-    limited = small_tiles_only(largest=(128 + 48) * (128 + 48))
-    made = engine.Compute(limited, CPU, fmt, fmt.scaled(2), Fraction(2), method(limited))(
-        noise(fmt)
-    )
+    limited = small_tiles_only(largest=152 * 140)
+    made = computed(limited, fmt)
     whole = get_method("span-x2").build(CPU)
-    wanted = engine.Compute(whole, CPU, fmt, fmt.scaled(2), Fraction(2), method(whole))(noise(fmt))
+    wanted = computed(whole, fmt)
     for ours, theirs in zip(made[0], wanted[0], strict=True):
         difference = np.abs(ours.astype(int) - theirs.astype(int))
-        assert difference.max() <= 1 and (difference > 0).mean() < 1e-4  # last bits of floats
+        assert difference.max() <= 1 and (difference > 0).mean() < 1e-3  # last bits of floats
 
 
-def test_lack_of_memory_for_the_smallest_tile_says_what_to_do() -> None:
-    fmt = small_format(width=300, height=260, frames=1)
+def test_what_lack_of_memory_taught_is_known_for_the_next_part() -> None:
+    fmt = small_format(width=200, height=140, frames=1)
+    limited = small_tiles_only(largest=152 * 140)
+    computed(limited, fmt)
+    assert limited.portion(fmt, 1).tile == 128
+    sizes, run = [], limited.run
+    limited.run = lambda rgb: sizes.append(tuple(rgb.shape[2:])) or run(rgb)  # type: ignore[method-assign, func-returns-value]
+    computed(limited, fmt)
+    assert sizes[0] == (140, 152)
+
+
+def test_tiles_only_get_smaller_where_a_picture_is_cut_into_tiles_already() -> None:
+    fmt = small_format(width=160, height=150, frames=1)
+    tiles: list[int | None] = []
+
+    class NeverEnough(KernelUpscaler):
+        can_tile = True
+
+        def portion(self, fmt: ClipFormat, frames: int) -> Portion:
+            return Portion(1, 512)
+
+        def __call__(self, planes: Tensors, *more: Any) -> Tensors:
+            tiles.append(more[-1])
+            raise MemoryError
+
+    with pytest.raises(engine._OutOfMemory):
+        computed(NeverEnough("bicubic"), fmt)
+    assert tiles == [512, 256, 128]
+
+
+def test_lack_of_memory_for_the_smallest_tile_says_what_to_do(
+    clip: tuple[Path, ClipFormat], tmp_path: Path
+) -> None:
     limited = small_tiles_only(largest=100)
-    with pytest.raises(MethodError, match=r"needs more memory .* 300x260: end other work"):
-        engine.Compute(limited, CPU, fmt, fmt.scaled(2), Fraction(2), method(limited))(noise(fmt))
+    with pytest.raises(MethodError, match=r"needs more memory .* 32x24: end other work"):
+        engine.upscale(*clip, tmp_path / "out.mkv", method(limited), 2, "cpu")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
+
+
+def test_lack_of_memory_while_frames_are_read_says_what_to_do(
+    clip: tuple[Path, ClipFormat], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def upload(self: engine.Compute, batch: list[Planes]) -> Tensors:
+        raise MemoryError
+
+    monkeypatch.setattr(engine.Compute, "upload", upload)
+    with pytest.raises(MethodError, match="needs more memory"):
+        engine.upscale(*clip, tmp_path / "out.mkv", get_method("bicubic"), 2, "cpu")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
+
+
+def test_what_a_failed_attempt_held_is_free_before_less_is_tried() -> None:
+    class Big:
+        pass
+
+    held: list[weakref.ref[Big]] = []
+
+    class Wasteful(OneAtATime):
+        def __call__(self, planes: Tensors, *more: Any) -> Tensors:
+            assert not any(each() for each in held)
+            big = Big()
+            held.append(weakref.ref(big))
+            return super().__call__(planes, *more)
+
+    fmt = small_format(frames=5)
+    computed(Wasteful(), fmt)
+    assert len(held) == 7
+
+
+class Overflowing(nn.Module):
+    """Larger than half precision can hold where the picture is not black."""
+
+    def forward(self, rgb: torch.Tensor) -> torch.Tensor:
+        large = (rgb * 1e6).to(rgb.dtype) / 1e6
+        return nn.functional.interpolate(large, scale_factor=2)
+
+
+def test_what_overflows_in_half_precision_is_made_in_single(
+    clip: tuple[Path, ClipFormat], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = [torch.float16, torch.float32]
+    monkeypatch.setattr(upscaling, "precision", lambda device, half_ok: kinds[not half_ok])
+    monkeypatch.setattr(upscaling, "prepared", lambda network, device, half_ok: network)
+    upscaler = NetworkUpscaler(Overflowing(), 2, 1, CPU)
+    done = engine.upscale(*clip, tmp_path / "out.mkv", method(upscaler, scales=(2,)), 2, "cpu")
+    assert done.versions["precision"] == "float32"
+    single = NetworkUpscaler(Overflowing(), 2, 1, CPU, half_ok=False)
+    wanted = engine.upscale(*clip, tmp_path / "2.mkv", method(single, scales=(2,)), 2, "cpu")
+    assert done.frames_sha256 == wanted.frames_sha256
+
+
+def test_a_network_that_makes_no_numbers_is_refused(
+    clip: tuple[Path, ClipFormat], tmp_path: Path
+) -> None:
+    class Nothing(nn.Module):
+        def forward(self, rgb: torch.Tensor) -> torch.Tensor:
+            return nn.functional.interpolate(rgb, scale_factor=2) * float("nan")
+
+    broken = method(NetworkUpscaler(Nothing(), 2, 1, CPU), scales=(2,))
+    with pytest.raises(MethodError, match="values that are no numbers"):
+        engine.upscale(*clip, tmp_path / "out.mkv", broken, 2, "cpu")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
+
+
+def test_a_signal_that_ends_ffmpeg_first_is_still_a_wish_to_stop(
+    clip: tuple[Path, ClipFormat], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(self: ClipWriter, planes: Planes) -> None:
+        raise ClipError("the video could not be written: received signal 2")
+
+    monkeypatch.setattr(ClipWriter, "write", write)
+    asked = iter([False, *[True] * 20])
+    with pytest.raises(Cancelled):
+        engine.upscale(
+            *clip, tmp_path / "out.mkv", get_method("bicubic"), 2, "cpu",
+            should_stop=lambda: next(asked),
+        )  # fmt: skip
 
 
 def test_other_errors_of_a_network_are_not_taken_for_lack_of_memory() -> None:
@@ -170,9 +296,8 @@ def test_other_errors_of_a_network_are_not_taken_for_lack_of_memory() -> None:
         def __call__(self, *_: object) -> Tensors:
             raise RuntimeError("shapes do not match")
 
-    fmt, broken = small_format(), Broken("bicubic")
     with pytest.raises(RuntimeError, match="shapes do not match"):
-        engine.Compute(broken, CPU, fmt, fmt.scaled(2), Fraction(2), method(broken))(noise(fmt))
+        computed(Broken("bicubic"), small_format())
 
 
 @pytest.mark.parametrize(

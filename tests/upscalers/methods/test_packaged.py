@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -91,6 +92,29 @@ def test_on_a_cpu_ncnn_runs_them_and_gives_the_same_bytes_each_time() -> None:
     assert torch.equal(first, second) and torch.equal(first[0], first[1])
 
 
+@pytest.mark.parametrize(
+    ("columns", "rows", "count"), [(320, 180, 4), (960, 540, 2), (1280, 720, 1), (3840, 2160, 4)]
+)
+def test_threads_are_shared_among_as_many_pictures_as_are_small_enough(
+    monkeypatch: pytest.MonkeyPatch, columns: int, rows: int, count: int
+) -> None:
+    pytest.importorskip("ncnn")
+    monkeypatch.setenv("MIDGREY_THREADS", "4")
+    upscaler = built("span-x2")  # it cuts the largest into tiles
+    assert upscaler.portion(small_format(width=columns, height=rows), 1).frames == count
+
+
+def test_the_same_comes_of_one_picture_and_of_several_side_by_side() -> None:
+    pytest.importorskip("ncnn")
+    upscaler, pictures = built("span-x2"), torch.cat([chelsea(45, 61), chelsea(45, 61).flip(3)])
+    assert isinstance(upscaler.network, NcnnNetwork)
+    with torch.inference_mode():
+        alone = torch.cat([upscaler.run(picture[None]) for picture in pictures])
+        upscaler.network.arrange(45 * 61)
+        beside = upscaler.run(pictures)
+    assert torch.allclose(alone, beside, atol=1e-5)
+
+
 def test_large_pictures_are_cut_into_tiles_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ncnn")
     upscaler, fmt = built("span-x2"), small_format(width=96, height=64)
@@ -98,10 +122,11 @@ def test_large_pictures_are_cut_into_tiles_on_a_cpu(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(upscaler, "run", lambda rgb: sizes.append(rgb.shape[2:]) or run(rgb))
     monkeypatch.setattr(upscaling, "LARGE_PICTURE", 96 * 64 - 1)
     with torch.inference_mode():
-        monkeypatch.setattr(upscaler, "tile", None)
-        whole = upscaler(planes, fmt, fmt.scaled(2), Fraction(2), None)
+        assert upscaler.portion(replace(fmt, width=95), 1).tile is None
         monkeypatch.setattr(upscaler, "tile", 64)
-        cut = upscaler(planes, fmt, fmt.scaled(2), Fraction(2), None)
+        assert upscaler.portion(fmt, 1).tile == 64
+        whole = upscaler(planes, fmt, fmt.scaled(2), Fraction(2), None)
+        cut = upscaler(planes, fmt, fmt.scaled(2), Fraction(2), 64)
     assert sizes == [(64, 96), (64, 88), (64, 56)]
     for one, other in zip(whole, cut, strict=True):
         assert (one - other).abs().max() < 1e-3 * 255  # of noise, which is the worst case
