@@ -80,7 +80,10 @@ def _forget_peak() -> None:
 
 
 def _millijoules(device: torch.device) -> int | None:
-    """The card's own counter of energy since its driver was loaded (NVML), where it has one."""
+    """The card's own counter of energy since its driver was loaded (NVML), where it has one.
+
+    Of the whole card: what else runs on it counts too.
+    """
     if device.type != "cuda":
         return None
     try:
@@ -92,5 +95,5 @@ def _millijoules(device: torch.device) -> int | None:
         handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{properties.uuid}")
         return int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))
     except Exception:
-        # An old card or driver, or a card shared by others: energy stays unknown.
+        # An old card or driver, or one that does not tell: energy stays unknown.
         return None
