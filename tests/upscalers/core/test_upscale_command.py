@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 
 from tests.upscalers.core.clips import decoded_by_pyav, draw, sha256_of
 from upscalers.core.video import frames_sha256, probe
+from upscalers.management.commands import upscale
 from upscalers.methods import all_methods, built_in
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -138,11 +139,30 @@ def test_a_size_is_reached_by_a_network_and_a_resampler(
     assert (result["scale"], result["resampler"]) == ("3/2", "lanczos3 3/4")
 
 
+def test_a_rounded_scale_is_the_fraction_that_was_meant(
+    clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = clip.with_name("out.mkv")
+    call_command("upscale", str(clip), str(out), "--method=bicubic", "--scale=1.3333", "--json")
+    assert json.loads(capsys.readouterr().out)["scale"] == "4/3"
+    assert (probe(out).width, probe(out).height) == (85, 64)
+
+
+def test_a_method_that_waits_for_the_whole_clip_shows_no_rate_before_its_first_frame(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show = upscale._Bar()
+    show(0, 10)
+    show(10, 10)
+    first, last = capsys.readouterr().err.strip().splitlines()
+    assert first.endswith("] 0/10 frames") and "10/10 frames" in last and "per second" in last
+
+
 @pytest.mark.parametrize(
     ("option", "words"),
     [("--scale=3/0", "write 2, 1.5 or 3/2"), ("--scale=much", "write 2, 1.5 or 3/2"),
      ("--size=large", "write WIDTHxHEIGHT"), ("--size=96x96", "not 96x96"),
-     ("--scale=1/2", "makes pictures larger")],
+     ("--scale=1/2", "makes pictures larger"), ("--scale=100", "16 is the largest")],
 )  # fmt: skip
 def test_a_scale_or_size_that_makes_no_sense_is_refused(
     clip: Path, option: str, words: str

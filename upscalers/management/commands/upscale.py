@@ -19,6 +19,7 @@ from upscalers.core.clip import ClipFormat
 from upscalers.core.errors import Cancelled, ClipError
 from upscalers.methods import get_method
 
+LARGEST_SCALE = 16
 CONTAINERS = {".mkv": "", ".mp4": "mp4", ".h264": "h264"}
 
 
@@ -110,9 +111,12 @@ def _size(text: str) -> tuple[int, int]:
 
 def _scale(text: str) -> Fraction:
     try:
-        return Fraction(text)
+        scale = Fraction(text).limit_denominator(64)  # 1.3333 is 4/3
     except (ValueError, ZeroDivisionError):
         raise ArgumentTypeError(f"{text!r} is not a scale: write 2, 1.5 or 3/2") from None
+    if scale > LARGEST_SCALE:
+        raise ArgumentTypeError(f"{text} is too large: {LARGEST_SCALE} is the largest scale")
+    return scale
 
 
 def _scale_to(size: tuple[int, int] | None, fmt: ClipFormat) -> Fraction | None:
@@ -157,10 +161,9 @@ class _Bar:
         self._shown = now
         rate = done / max(now - self._began, 1e-6)
         filled = 30 * done // total
-        text = (
-            f"[{'#' * filled}{'.' * (30 - filled)}] {done}/{total} frames, {rate:.1f} per second, "
-            f"{(total - done) / rate:.0f} s left"
-        )
+        text = f"[{'#' * filled}{'.' * (30 - filled)}] {done}/{total} frames"
+        if rate:
+            text += f", {rate:.1f} per second, {(total - done) / rate:.0f} s left"
         if self._terminal:
             print(f"\r{text}", end="", file=sys.stderr, flush=True)
         else:
