@@ -147,9 +147,11 @@ def rates(case: Case, device: torch.device, frames: int, seconds: float) -> dict
     script = drawn(NETWORKS[case.network]).to(device).requires_grad_(False)
     script = script.half() if device.type == "cuda" else script
     rgb = torch.rand(1, 3, case.rows, case.columns, generator=torch.Generator().manual_seed(1))
-    fast = rgb.to(device, upscaler.dtype, memory_format=torch.channels_last)
-    there = rgb.to(device)
     fmt = ClipFormat(case.columns, case.rows, Fraction(25), frames, "yuv420p")
+    batch = upscaler.portion(fmt, method.batch if device.type == "cuda" else 1).frames
+    several = rgb.expand(batch, -1, -1, -1)
+    fast = several.to(device, upscaler.dtype, memory_format=torch.channels_last)
+    there = rgb.to(device)
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder) / "source.mkv", Path(folder) / "out.mkv"
         moving(fmt, source)
@@ -163,7 +165,7 @@ def rates(case: Case, device: torch.device, frames: int, seconds: float) -> dict
         }
         if (ncnn_run := plain_ncnn(case, rgb[0].numpy())) is not None:
             single["ncnn"] = ncnn_run
-        per_run = dict.fromkeys(whole, frames) | dict.fromkeys(single, 1)
+        per_run = dict.fromkeys(whole, frames) | dict.fromkeys(single, 1) | {"network": batch}
         return {
             name: rate.per(per_run[name]) for name, rate in turns(whole | single, seconds).items()
         }
@@ -172,7 +174,7 @@ def rates(case: Case, device: torch.device, frames: int, seconds: float) -> dict
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=10, help="for each candidate")
-    parser.add_argument("--frames", type=int, default=24, help="of a clip")
+    parser.add_argument("--frames", type=int, default=60, help="of a clip")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--only", default="", help="methods whose name contains this")
     parser.add_argument("--json", action="store_true")

@@ -30,7 +30,7 @@ from upscalers.core.span import Span
 
 Run = Callable[[], object]
 
-TURN = 1.0
+TURN = 2.0
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "Compact x2": lambda: Compact(scale=2, own=2),
@@ -109,11 +109,13 @@ def turns(runs: dict[str, Run], seconds: float) -> dict[str, Rate]:
     took: dict[str, list[float]] = {name: [] for name in runs}
     used: dict[str, list[float]] = {name: [] for name in runs}
     end = time.perf_counter() + seconds * len(runs)
+    order = list(runs)
     while time.perf_counter() < end or any(len(times) < 3 for times in took.values()):
-        for name, run in runs.items():
+        order.append(order.pop(0))  # or what runs before a candidate would favour it every time
+        for name in order:
             began, spent = time.perf_counter(), core_seconds()
             for _ in range(repeats[name]):
-                run()
+                runs[name]()
             synchronise()
             took[name].append((time.perf_counter() - began) / repeats[name])
             used[name].append((core_seconds() - spent) / repeats[name])
