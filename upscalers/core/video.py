@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Generator
@@ -47,6 +48,15 @@ __all__ = [
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PROBE_BYTES_PER_SECOND = 20_000_000
+_HEAD_BYTES = 1 << 16
+# FFV1 alone in a Matroska file of ffmpeg's, its first frame at time 0: how masters begin.
+_ONE_TRACK = re.compile(rb"\x86[\x81-\xbf][VASB]_")
+_FROM_ZERO = re.compile(
+    rb"WA.Lavf.*\x86\x86V_FFV1.*"
+    rb"\x1f\x43\xb6\x75.{1,8}?(\xbf\x84.{4})?\xe7\x81\x00\xa3.{1,8}?\x81\x00\x00\x80",
+    re.DOTALL,
+)
+_FASTEST = 150  # frames per second at which a millisecond, Matroska's tick, is little of a frame
 
 
 def probe(path: Path, raw: RawParameters | None = None) -> ClipFormat:
@@ -106,19 +116,26 @@ def read_frames(
     *,
     raw: RawParameters | None = None,
 ) -> Generator[Planes, None, None]:
-    """The planes of each frame, exactly as stored. Ends with a ClipError if one is missing."""
+    """The planes of each frame, exactly as stored. Ends with a ClipError if one is missing.
+
+    Of a master, what comes before `start` is not read; of other files, it is decoded and left out.
+    """
     count = fmt.frames - start if count is None else count
+    skipped = start
     if raw is not None:
         source = ffmpeg.input(
             file_url(path), f="rawvideo", pixel_format=raw.pix_fmt, framerate=str(raw.rate),
             video_size=(raw.width, raw.height), protocol_whitelist="file,pipe",
         )  # fmt: skip
+    elif start and _can_seek(Path(path), fmt):
+        a_little_before = (start - Fraction(1, 4)) / fmt.rate  # times are rounded
+        source, skipped = input_file(path, ss=f"{float(a_little_before):.6f}"), 0
     else:
         source = input_file(path)
     # Stating the range keeps ffmpeg from converting full-range samples to limited range.
     video = source.video.filter("setparams", range=fmt.range).filter("format", fmt.pix_fmt)
     if start or start + count < fmt.frames:
-        video = video.filter("trim", start_frame=start, end_frame=start + count)
+        video = video.filter("trim", start_frame=skipped, end_frame=skipped + count)
     output = ffmpeg.output(video, "pipe:1", format="rawvideo", fps_mode="passthrough")
     output = output.global_args("-xerror", "-noautorotate")
     buffer = np.empty(fmt.frame_bytes, np.uint8)
@@ -138,6 +155,14 @@ def read_frames(
                 f"{Path(path).name} is damaged: its {count} frames do not decode cleanly "
                 f"({'there are more than expected' if surplus else process.messages})"
             )
+
+
+def _can_seek(path: Path, fmt: ClipFormat) -> bool:
+    """Whether frame n is sure to be found by its time, n / rate."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    alone = len(_ONE_TRACK.findall(head)) == 1
+    return alone and fmt.rate <= _FASTEST and _FROM_ZERO.search(head) is not None
 
 
 def _planes(buffer: np.ndarray[Any, np.dtype[np.uint8]], fmt: ClipFormat) -> Planes:
@@ -212,7 +237,7 @@ class ClipWriter:
         try:
             copy = ffmpeg.output(
                 ffmpeg.input(file_url(limited)).video, file_url(self._partial),
-                format="matroska", c="copy", color_range="pc",
+                format="matroska", c="copy", color_range="pc", fflags="+bitexact",
             )  # fmt: skip
             with Ffmpeg(copy) as process:
                 if process.finish():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,8 +25,11 @@ from tests.upscalers.core.clips import (
     small_format,
     write,
 )
-from upscalers.core.clip import PIXEL_FORMATS, Cut, RawParameters
+from upscalers.core import video
+from upscalers.core.clip import PIXEL_FORMATS, ClipFormat, Cut, RawParameters
 from upscalers.core.errors import Cancelled, ClipError
+from upscalers.core.join import MadePart, join
+from upscalers.core.process import input_file
 from upscalers.core.video import (
     ClipWriter,
     frames_sha256,
@@ -92,6 +96,106 @@ def test_b_frames_and_late_starts_do_not_shift_frames(tmp_path: Path) -> None:
     frames = decoded_by_pyav(clip)
     cut = list(read_frames(clip, probe(clip), start=11, count=4))
     assert sha256_of(cut) == sha256_of(frames[11:15])
+
+
+NOISY = ("-vf", "noise=alls=40:allf=t")  # so that no two frames are the same
+
+
+@pytest.fixture
+def seeks(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of each reading, whether it began further on than at the first frame."""
+    made: list[bool] = []
+
+    def watched(path: Path, **options: object) -> object:
+        made.append("ss" in options)
+        return input_file(path, **options)
+
+    monkeypatch.setattr(video, "input_file", watched)
+    return made
+
+
+def refuse_wrong_frames(path: Path, fmt: ClipFormat, starts: Iterable[int]) -> None:
+    """Each reading of two frames must bring the two that decoding from the start brings."""
+    wanted = [sha256_of([planes]) for planes in decoded_by_pyav(path)]
+    assert len(wanted) == len(set(wanted)) == fmt.frames
+    for start in starts:
+        read = [sha256_of([planes]) for planes in read_frames(path, fmt, start, 2)]
+        assert read == wanted[start : start + 2], start
+
+
+@pytest.mark.parametrize(
+    "rate", ["24000/1001", "25", "30000/1001", "50", "60000/1001", "60", "120", "144"]
+)
+def test_every_frame_of_a_master_is_found_without_decoding_those_before(
+    tmp_path: Path, seeks: list[bool], rate: str
+) -> None:
+    fmt = small_format(width=16, height=16, rate=Fraction(rate), frames=30)
+    write(tmp_path / "a.mkv", fmt, noise(fmt))
+    refuse_wrong_frames(tmp_path / "a.mkv", fmt, range(29))
+    assert seeks == [False] + 28 * [True]
+
+
+@pytest.mark.parametrize("rate", ["24000/1001", "60000/1001"])
+def test_frames_are_found_late_in_a_clip_of_minutes(
+    tmp_path: Path, seeks: list[bool], rate: str
+) -> None:
+    """Rounded times must not drift away from the frames' numbers."""
+    fmt = small_format(width=16, height=16, rate=Fraction(rate), frames=7200)
+    write(tmp_path / "a.mkv", fmt, noise(fmt))
+    refuse_wrong_frames(tmp_path / "a.mkv", fmt, range(47, 7198, 550))
+    assert all(seeks)
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p10le"])
+def test_full_range_masters_and_joined_ones_are_sought_in(
+    tmp_path: Path, seeks: list[bool], pix_fmt: str
+) -> None:
+    fmt = small_format(pix_fmt, range="pc", frames=4, rate=Fraction(30000, 1001))
+    parts = []
+    for number in range(3):
+        path = tmp_path / f"{number}.mkv"
+        parts.append(MadePart(path, 4, write(path, fmt, noise(fmt, number))))
+    whole = replace(fmt, frames=12)
+    join(parts, whole, tmp_path / "a.mkv")
+    seeks.clear()
+    refuse_wrong_frames(tmp_path / "a.mkv", whole, range(1, 11))
+    assert all(seeks)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.mp4", ["-c:v", "libx264", "-qp", 0, "-bf", 3, "-g", 7]),
+        ("a.avi", ["-c:v", "ffv1"]),
+        ("late.mkv", ["-c:v", "ffv1", "-output_ts_offset", "0.04"]),
+        ("h264.mkv", ["-c:v", "libx264", "-qp", 0, "-bf", 3, "-g", 7]),
+    ],
+)
+def test_files_that_are_no_masters_are_read_from_their_beginning(
+    tmp_path: Path, seeks: list[bool], name: str, options: list[object]
+) -> None:
+    clip = draw(tmp_path / name, *NOISY, *options, "-pix_fmt", "yuv420p", frames=20)
+    refuse_wrong_frames(clip, probe(clip), range(19))
+    assert not any(seeks)
+
+
+def test_a_master_beside_sound_is_read_from_its_beginning(
+    tmp_path: Path, seeks: list[bool]
+) -> None:
+    """Its times count from whichever of the two begins first."""
+    draw(tmp_path / "a.mkv", *NOISY, "-c:v", "ffv1", "-pix_fmt", "yuv420p", frames=20)
+    ffmpeg("-i", tmp_path / "a.mkv", "-f", "lavfi", "-i", "sine=d=1", "-c:v", "copy",
+           tmp_path / "b.mkv")  # fmt: skip
+    refuse_wrong_frames(tmp_path / "b.mkv", probe(tmp_path / "b.mkv"), range(19))
+    assert not any(seeks)
+
+
+@pytest.mark.parametrize("range_", ["tv", "pc"])
+def test_the_same_frames_make_the_same_file(tmp_path: Path, range_: str) -> None:
+    fmt = small_format(range=range_)
+    for name in ("a.mkv", "b.mkv"):
+        write(tmp_path / name, fmt, noise(fmt))
+    assert (tmp_path / "a.mkv").read_bytes() == (tmp_path / "b.mkv").read_bytes()
 
 
 def test_raw_yuv_is_taken_as_described(tmp_path: Path) -> None:
