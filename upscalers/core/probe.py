@@ -7,6 +7,7 @@ It reads every packet (so a cut-off file is noticed) but decodes only the first 
 from __future__ import annotations
 
 import json
+import re
 import resource
 import sys
 from collections.abc import Iterator, Sequence
@@ -41,6 +42,9 @@ TRANSFER_NAMES = {
     14: "bt2020-10", 15: "bt2020-12", 16: "smpte2084", 17: "smpte428", 18: "arib-std-b67",
 }  # fmt: skip
 RANGE_NAMES = {1: "tv", 2: "pc"}
+# On which luma column chroma lies, and between which rows, is told by its place; Midgrey computes
+# and shows chroma on the even columns, which unmarked video is taken for.
+SITINGS = {"420": ("left", "unspecified"), "422": ("left", "topleft", "unspecified")}
 USUAL_RATES = [Fraction(n) for n in (24, 25, 30, 48, 50, 60, 100, 120)] + [
     Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)
 ]
@@ -119,11 +123,42 @@ def _describe(container: Any, stream: Any, look: Look) -> ClipFormat:
         raise ClipError("is interlaced: deinterlace it first, only progressive video is compared")
     rate = _constant_rate(look.times, stream)
     _refuse_cut_off(container, stream, len(look.times), rate)
+    _refuse_other_siting(container, stream, frame, PIXEL_FORMATS[pix_fmt][0])
     colour = _colour(frame, full_range="yuvj" in frame.format.name)
     return ClipFormat(
         width=frame.width, height=frame.height, rate=rate, frames=len(look.times),
         pix_fmt=pix_fmt, **asdict(colour),
     )  # fmt: skip
+
+
+def _refuse_other_siting(container: Any, stream: Any, frame: Any, chroma: str) -> None:
+    siting = _siting(stream, frame)
+    if siting == "center" and container.format.name == "yuv4mpegpipe":
+        return  # what such files say that were never marked
+    if chroma in SITINGS and siting not in SITINGS[chroma]:
+        raise ClipError(
+            f"is marked with chroma sited {siting}; left is what is computed and shown here. "
+            f"Convert it: ffmpeg -i FILE -vf zscale=chromalin={siting}:chromal=left -c:v ffv1 "
+            "NEW.mkv; or, if the mark is wrong, correct it with -vf setparams=chroma_location=left"
+        )
+
+
+def _siting(stream: Any, frame: Any) -> str:
+    """Where chroma lies, which no attribute of a frame tells but ffmpeg's own report on it."""
+    graph = av.filter.Graph()
+    graph.link_nodes(
+        graph.add_buffer(template=stream), graph.add("showinfo"), graph.add("buffersink")
+    ).configure()
+    before = av.logging.get_level()
+    av.logging.set_level(av.logging.INFO)
+    try:
+        with av.logging.Capture() as messages:
+            graph.push(frame)
+            graph.pull()
+    finally:
+        av.logging.set_level(before)
+    found = re.search(r" cl:(\w+)", "".join(text for _, _, text in messages))
+    return found[1] if found else "unspecified"
 
 
 def _colour(frame: Any, full_range: bool) -> Colour:

@@ -204,7 +204,7 @@ class ClipWriter:
         # Full range is tagged later, since this encoder converts whatever is called full range.
         video = source.video.filter(
             "setparams", range="tv", colorspace=fmt.matrix,
-            color_primaries=fmt.primaries, color_trc=fmt.transfer,
+            color_primaries=fmt.primaries, color_trc=fmt.transfer, chroma_location="left",
         )  # fmt: skip
         return ffmpeg.output(
             video, file_url(self._partial), format="matroska", fps_mode="passthrough",

@@ -111,6 +111,51 @@ def test_other_sample_formats_are_refused_by_name(tmp_path: Path, pix_fmt: str) 
     assert "has the pixel format" in refusal(clip)
 
 
+@pytest.mark.parametrize(
+    ("encoder", "pix_fmt", "siting"),
+    [
+        ("ffv1", "yuv420p", "topleft"),
+        ("libx265", "yuv420p10le", "topleft"),
+        ("libx264", "yuv420p", "center"),
+        ("libx264", "yuv420p", "bottomleft"),
+    ],
+)
+def test_chroma_that_lies_elsewhere_is_refused_with_how_to_move_it(
+    tmp_path: Path, encoder: str, pix_fmt: str, siting: str
+) -> None:
+    marked = f"format={pix_fmt},setparams=chroma_location={siting}"
+    clip = draw(tmp_path / "a.mkv", "-vf", marked, "-c:v", encoder)
+    assert f"marked with chroma sited {siting}" in refusal(clip)
+    assert f"zscale=chromalin={siting}:chromal=left -c:v ffv1" in refusal(clip)
+    moved = f"zscale=chromalin={siting}:chromal=left"
+    for way in (moved, "setparams=chroma_location=left"):
+        ffmpeg("-i", clip, "-vf", way, "-c:v", "ffv1", tmp_path / "b.mkv")
+        assert probe(tmp_path / "b.mkv").pix_fmt == pix_fmt
+
+
+@pytest.mark.parametrize(
+    ("name", "pix_fmt", "siting"),
+    [
+        ("a.mkv", "yuv420p", "left"),
+        ("a.mkv", "yuv420p", "unspecified"),
+        ("a.mkv", "yuv422p", "topleft"),  # the same, where rows are not halved
+        ("a.mkv", "yuv444p", "center"),  # as full as luma
+        ("a.y4m", "yuv420p", "unspecified"),  # which this format cannot say: it becomes "420jpeg"
+    ],
+)
+def test_chroma_that_lies_left_or_nowhere_in_particular_is_taken(
+    tmp_path: Path, name: str, pix_fmt: str, siting: str
+) -> None:
+    marked = f"format={pix_fmt},setparams=chroma_location={siting}"
+    encoder = ["-c:v", "ffv1"] if name.endswith("mkv") else []
+    assert probe(draw(tmp_path / name, "-vf", marked, *encoder)).pix_fmt == pix_fmt
+
+
+def test_motion_jpeg_has_its_chroma_in_the_middle(tmp_path: Path) -> None:
+    clip = draw(tmp_path / "a.avi", "-pix_fmt", "yuvj420p", "-c:v", "mjpeg")
+    assert "chroma sited center" in refusal(clip)
+
+
 def test_a_playlist_does_not_open_what_it_lists(tmp_path: Path) -> None:
     secret = draw(tmp_path / "secret.ts", "-c:v", "libx264")
     for name, text in (
