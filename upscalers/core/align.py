@@ -204,9 +204,10 @@ def refuse_other_format(source: ClipFormat, fmt: ClipFormat, name: str) -> None:
             f"{name} has {fmt.pix_fmt} samples, its source has {source.pix_fmt}: "
             f"export it with the pixel format {source.pix_fmt}"
         )
-    for what in ("range", "matrix", "transfer"):
+    for what in ("range", "matrix", "transfer", "primaries"):
         theirs, ours = getattr(fmt, what), getattr(source, what)
-        if theirs != ours and {theirs, ours} != {"smpte170m", "bt470bg"}:  # the same numbers
+        same_numbers = what != "primaries" and {theirs, ours} == {"smpte170m", "bt470bg"}
+        if theirs != ours and not same_numbers:
             raise ClipError(
                 f"{name} is marked with the colour {what} {theirs}, its source with {ours}: "
                 "export it again as the source is, or correct the mark"

@@ -181,6 +181,7 @@ def test_limited_range_stretched_to_full_is_remarked(source: Clip, tmp_path: Pat
         ({"range": "pc"}, "is marked with the colour range pc, its source with tv"),
         ({"matrix": "bt2020nc"}, "is marked with the colour matrix bt2020nc"),
         ({"transfer": "smpte2084"}, "is marked with the colour transfer smpte2084"),
+        ({"primaries": "bt2020"}, "is marked with the colour primaries bt2020"),
     ],
 )
 def test_another_format_is_refused_with_what_differs(
