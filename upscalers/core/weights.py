@@ -7,6 +7,7 @@ once into a safetensors file in the data folder; both ends are checked by SHA-25
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import struct
 import tempfile
@@ -56,8 +57,9 @@ class PackagedWeights:
         """The weights under the names that `convert` gives them, from the data folder if there."""
         from safetensors.torch import load, save
 
-        cached = (folder or weights_folder()) / f"{Path(self.path).name}-{self.sha256[:16]}"
-        file, record = cached.with_suffix(".safetensors"), cached.with_suffix(".sha256")
+        where, name = folder or weights_folder(), f"{Path(self.path).name}-{self.sha256[:16]}"
+        cached = f"{name}-{_written_by(convert)}"
+        file, record = where / f"{cached}.safetensors", where / f"{cached}.sha256"
         try:
             data = file.read_bytes()
             if digest(data) == record.read_text().strip():
@@ -65,6 +67,8 @@ class PackagedWeights:
         except FileNotFoundError:
             pass  # first use; a damaged file is made again in the same way
         data = save(convert(self._read()))
+        for other in where.glob(f"{name}*"):  # what an earlier version made of them
+            other.unlink(missing_ok=True)
         _write(file, data)
         _write(record, digest(data).encode())
         return load(data)
@@ -110,12 +114,23 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def _written_by(convert: Callable[[list[Layer]], State]) -> str:
+    """Another version of the program may read them differently, and must not find these."""
+    sources = (Path(__file__), Path(inspect.getfile(convert)))
+    return digest(b"".join(source.read_bytes() for source in sources))[:16]
+
+
 def _write(path: Path, data: bytes) -> None:
-    """Several workers may do this at once; each file appears whole."""
+    """Several workers may do this at once; each file appears whole, or none does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(data)
-    os.replace(file.name, path)
+        try:
+            file.write(data)
+            file.flush()
+            os.replace(file.name, path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
 
 
 def read_ncnn(graph: str, numbers: bytes) -> list[Layer]:

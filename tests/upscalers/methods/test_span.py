@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from fractions import Fraction
 from importlib import metadata
 from pathlib import Path
@@ -51,16 +53,38 @@ def test_span_beats_bicubic_on_a_real_clip_by_about_as_much_as_published(tmp_pat
     assert psnr["span-x2"] > psnr["bicubic"] + 3.5
 
 
-def test_weights_come_from_the_cache_after_the_first_time(tmp_path: Path) -> None:
+def test_weights_come_from_the_cache_after_the_first_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     weights = get_packaged(2)
     state = weights.load(span_state, tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
 
-    def never(_: object) -> dict[str, torch.Tensor]:
+    def never(_: object) -> None:
         raise AssertionError("converted again")
 
-    again = weights.load(never, tmp_path)
+    monkeypatch.setattr(PackagedWeights, "_read", never)
+    again = weights.load(span_state, tmp_path)
     assert all(torch.equal(state[name], again[name]) for name in state)
+
+
+def test_what_another_version_converted_is_converted_again_and_not_kept(tmp_path: Path) -> None:
+    weights = get_packaged(2)
+    weights.load(lambda layers: {"other": torch.zeros(1)}, tmp_path)
+    state = weights.load(span_state, tmp_path)
+    assert len(state) > 1 and len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_full_disk_leaves_no_part_of_the_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        get_packaged(2).load(span_state, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_cache_is_made_again(tmp_path: Path) -> None:
