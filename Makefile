@@ -16,10 +16,10 @@ install:  ## everything Midgrey needs, into .venv; quick when nothing changed
 	@sh bin/install
 
 demo: install  ## two accounts, real clips, a study; at http://127.0.0.1:8000 (or PORT=...)
-	@exec $(RUN) manage.py demo --host "$(HOST)" --port "$(PORT)"
+	@exec $(RUN) manage.py demo --host "$(HOST)" --port "$(PORT)" $(ARGS)
 
-serve: install  ## the same without the demo's accounts and material
-	@exec $(RUN) manage.py serve --host "$(HOST)" --port "$(PORT)"
+serve: install  ## without the demo's accounts and material; for the network: make serve ARGS=--lan
+	@exec $(RUN) manage.py serve --host "$(HOST)" --port "$(PORT)" $(ARGS)
 
 chromium:
 	@sh bin/chromium

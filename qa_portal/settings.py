@@ -11,7 +11,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
-from qa_portal import __version__, environment
+from qa_portal import __version__, environment, lan
 from qa_portal.postgres import EmbeddedPostgres
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -25,6 +25,12 @@ SECRET_KEY = environment.text("MIDGREY_SECRET_KEY") or environment.kept_secret(
 )
 ALLOWED_HOSTS = environment.words("MIDGREY_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = environment.words("MIDGREY_TRUSTED_ORIGINS")
+# `serve --lan` sets these for its children: its port for https, and where phones find their seats.
+LAN_PORT = environment.integer("MIDGREY_LAN_PORT", 0)
+SEATS_AT = environment.text("MIDGREY_SEATS_AT").rstrip("/")
+AUTHORITY = lan.Authority(DATA_DIR / "lan")
+if LAN_PORT:
+    ALLOWED_HOSTS += lan.hosts()
 
 # Applications: each may import the ones below it, never the ones above.
 INSTALLED_APPS = [
@@ -44,6 +50,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "qa_portal.middleware.isolation",
+    "qa_portal.middleware.plain_http_for_seats_only",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -159,7 +166,7 @@ TLS = environment.boolean("MIDGREY_TLS", False)
 BEHIND_PROXY = environment.boolean("MIDGREY_BEHIND_PROXY", False)
 SECURE_HSTS_SECONDS = environment.integer("MIDGREY_HSTS_SECONDS", 0)
 SECURE_SSL_REDIRECT = TLS
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TLS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TLS or LAN_PORT > 0
 SESSION_COOKIE_HTTPONLY = True
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_REFERRER_POLICY = "same-origin"

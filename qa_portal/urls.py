@@ -17,6 +17,8 @@ urlpatterns = [
     path("people/<int:pk>/", views.person, name="person"),
     path("people/<int:pk>/password/", views.reset_password, name="reset_password"),
     path("healthz", views.healthz, name="healthz"),
+    path("lan/", views.trust, name="lan"),
+    path("lan/midgrey.crt", views.authority, name="authority"),
     path("", include("upscalers.urls")),
     path("", include("sessions_app.urls")),
     path("", include("scoring.urls")),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import views as auth
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.models import User
 from django.db import OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.request import split_domain_port
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse_lazy
@@ -94,6 +96,31 @@ def healthz(request: HttpRequest) -> JsonResponse:
     except OperationalError:
         report = health.without_database()
     return JsonResponse(report, status=200 if report["status"] == "ok" else 503)
+
+
+@require_GET
+@never_cache
+def trust(request: HttpRequest) -> HttpResponse:
+    """How a device is told to trust this Midgrey's certificate; it comes over plain http too."""
+    if not settings.LAN_PORT:
+        raise Http404("Midgrey was not started for a network.")
+    host = split_domain_port(request.get_host())[0]
+    context = {
+        "address": f"https://{host}:{settings.LAN_PORT}/",
+        "fingerprint": settings.AUTHORITY.fingerprint,
+        "pin": settings.AUTHORITY.server_pin,
+    }
+    return render(request, "qa_portal/trust.html", context)
+
+
+@require_GET
+def authority(request: HttpRequest) -> HttpResponse:
+    if not settings.LAN_PORT:
+        raise Http404("Midgrey was not started for a network.")
+    certificate = settings.AUTHORITY.certificate_file.read_bytes()
+    response = HttpResponse(certificate, content_type="application/x-x509-ca-cert")
+    response["Content-Disposition"] = 'attachment; filename="midgrey.crt"'
+    return response
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -5,14 +5,12 @@ They only hand out what the links allow; what happens in a session goes through 
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator
 from io import BytesIO
-from pathlib import Path
 
 import segno
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core.cache import cache
 from django.http import (
     Http404,
@@ -20,11 +18,11 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     JsonResponse,
-    StreamingHttpResponse,
 )
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
@@ -35,8 +33,7 @@ from sessions_app.services import running
 from sessions_app.services.running import Refused
 from upscalers.access import coordinator_required
 from upscalers.models import Rendition
-
-PIECE = 1 << 20
+from upscalers.streaming import send_stored
 
 # A code is one of 887 million; whoever guesses is stopped long before finding one.
 WRONG_CODES_ALLOWED = 10
@@ -66,29 +63,9 @@ def display_clips(request: HttpRequest, token: str) -> HttpResponse:
 @require_safe
 @vary_on_headers("Range")
 async def display_clip(request: HttpRequest, token: str, name: str) -> HttpResponseBase:
-    """A playback file, piece by piece: Django's own FileResponse would read it whole under ASGI."""
     rendition = await sync_to_async(_rendition)(token, name)
-    size, tag = rendition.size_bytes, f'"{name}"'
-    headers = {
-        "ETag": tag,
-        "Accept-Ranges": "bytes",
-        "Cache-Control": "private, no-store",  # the display keeps its own, checked copy
-    }
-    if request.headers.get("If-None-Match") == tag:
-        return HttpResponse(status=304, headers=headers)
-    first, last, status = 0, size - 1, 200
-    if request.headers.get("If-Range", tag) == tag and "Range" in request.headers:
-        wanted = _byte_range(request.headers["Range"], size)
-        if wanted is None:
-            headers["Content-Range"] = f"bytes */{size}"
-            return HttpResponse(status=416, headers=headers)
-        first, last, status = *wanted, 206
-        headers["Content-Range"] = f"bytes {first}-{last}/{size}"
-    headers["Content-Length"] = str(last - first + 1)
-    pieces = _pieces(rendition.path, first, last) if request.method == "GET" else _nothing()
-    return StreamingHttpResponse(
-        pieces, status=status, headers=headers, content_type="application/octet-stream"
-    )
+    headers = {"Cache-Control": "private, no-store"}  # the display keeps its own, checked copy
+    return send_stored(request, rendition.path, rendition.size_bytes, name, headers)
 
 
 def _rendition(token: str, name: str) -> Rendition:
@@ -100,40 +77,6 @@ def _rendition(token: str, name: str) -> Rendition:
     if rendition is None:
         raise Http404("This session has no such clip.")
     return rendition
-
-
-def _byte_range(header: str, size: int) -> tuple[int, int] | None:
-    """First and last byte of a single range; None where it cannot be had."""
-    match = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", header.strip())
-    if not match or match.groups() == ("", ""):
-        return None
-    start, end = match.groups()
-    if not start:
-        first, last = max(0, size - int(end)), size - 1
-    else:
-        first, last = int(start), min(int(end), size - 1) if end else size - 1
-    return (first, last) if first <= last else None
-
-
-async def _pieces(path: Path, first: int, last: int) -> AsyncIterator[bytes]:
-    file = await asyncio.to_thread(path.open, "rb")
-    try:
-        await asyncio.to_thread(file.seek, first)
-        left = last - first + 1
-        while left:
-            piece = await asyncio.to_thread(file.read, min(PIECE, left))
-            if not piece:
-                return
-            left -= len(piece)
-            yield piece
-    finally:
-        file.close()
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    nothing: tuple[bytes, ...] = ()
-    for piece in nothing:
-        yield piece
 
 
 # ---- seat ---------------------------------------------------------------------------------------
@@ -154,6 +97,7 @@ def seat(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "sessions_app/seat.html", context)
 
 
+@csrf_exempt  # it changes nothing, and over plain http there is no cookie to compare with
 @never_cache
 def join(request: HttpRequest) -> HttpResponse:
     """From a code on a slip of paper to the seat's own link."""
@@ -187,6 +131,11 @@ def _join_again(request: HttpRequest, given: str, error: str, status: int) -> Ht
     return render(request, "sessions_app/join.html", context, status=status)
 
 
+def _for_viewers(request: HttpRequest, path: str) -> str:
+    """The address by which their devices reach a page: not always the coordinator's own."""
+    return f"{settings.SEATS_AT}{path}" if settings.SEATS_AT else request.build_absolute_uri(path)
+
+
 # ---- console ------------------------------------------------------------------------------------
 
 
@@ -197,8 +146,9 @@ def console(request: HttpRequest, pk: int) -> HttpResponse:
     session = session_for_running(request.user, pk)
     context = {
         "session": session,
-        "join_url": request.build_absolute_uri(reverse("sessions:join")),
-        "only_here": request.get_host().split(":")[0] in ("127.0.0.1", "localhost", "[::1]"),
+        "join_url": _for_viewers(request, reverse("sessions:join")),
+        "only_here": not settings.SEATS_AT
+        and request.get_host().split(":")[0] in ("127.0.0.1", "localhost", "[::1]"),
     }
     return render(request, "sessions_app/console.html", context)
 
@@ -209,7 +159,7 @@ def console(request: HttpRequest, pk: int) -> HttpResponse:
 def seat_qr(request: HttpRequest, pk: int, seat_pk: int) -> HttpResponse:
     session = session_for_running(request.user, pk)
     found = get_object_or_404(session.seats, pk=seat_pk, revoked_at=None)
-    link = request.build_absolute_uri(reverse("sessions:seat", args=[found.token]))
+    link = _for_viewers(request, reverse("sessions:seat", args=[found.token]))
     picture = BytesIO()
     code = segno.make(link, error="m", micro=False)
     code.save(picture, kind="svg", scale=8, border=3, dark="#000", light="#ddd")

@@ -39,8 +39,8 @@ class Command(serve.Command):
         # beside the web process, so that its progress is seen from the first second
         return [Child("demo-material", [serve.MANAGE, "demo", "--material-only"], once=True)]
 
-    def announce(self, address: str) -> None:
-        super().announce(address)
+    def announce(self, where: str) -> None:
+        super().announce(where)
         self.stdout.write("Sign in as:")
         for account in self.accounts:
             password = account.password or "(changed)"
@@ -51,6 +51,6 @@ class Command(serve.Command):
                 f"  .venv/bin/python manage.py changepassword {changed}"
             )
         self.stdout.write(
-            f"The demo study makes itself now; see {address}jobs/ for its progress.\n"
+            f"The demo study makes itself now; see {self.address}jobs/ for its progress.\n"
         )
         self.stdout.flush()

@@ -20,6 +20,8 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument("--fd", type=int, help="an open socket to use instead")
+        parser.add_argument("--certificate", help="a file: speak https, with the key in --key")
+        parser.add_argument("--key", help="a file")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -38,5 +40,7 @@ class Command(BaseCommand):
             proxy_headers=settings.BEHIND_PROXY,
             server_header=False,
             timeout_graceful_shutdown=3,
+            ssl_certfile=options["certificate"],
+            ssl_keyfile=options["key"],
         )
         uvicorn.Server(config).run(sockets=[server])
