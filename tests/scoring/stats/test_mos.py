@@ -9,8 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from scoring.stats.matrix import group_rows, score_matrix
-from scoring.stats.mos import mean_opinion_scores
+from scoring.stats.matrix import (
+    group_rows,
+    mean_of_repetitions,
+    presentations,
+    repetitions_as_viewers,
+    score_matrix,
+    smallest_step,
+    vote_array,
+)
+from scoring.stats.mos import before_and_after, grouped_mos, mean_opinion_scores
 
 from . import published
 
@@ -128,3 +136,41 @@ def test_the_matrix_holds_each_viewers_mean_score(votes):
                 assert scores[j, i] == pytest.approx(sum(own) / len(own))
             else:
                 assert np.isnan(scores[j, i])
+
+
+def test_repetitions_can_be_averaged_kept_apart_or_taken_for_viewers():
+    votes = vote_array(
+        np.array([0, 0, 0, 1]),
+        np.array([0, 0, 1, 1]),
+        np.array([0, 1, 0, 1]),
+        np.array([4.0, 8.0, 1.0, 3.0]),
+        (2, 2, 2),
+    )
+    nan = math.nan
+    np.testing.assert_array_equal(mean_of_repetitions(votes), [[6, 1], [nan, 3]])
+    np.testing.assert_array_equal(presentations(votes), [[4, 1], [8, nan], [nan, nan], [nan, 3]])
+    np.testing.assert_array_equal(
+        repetitions_as_viewers(votes), [[4, 8, 1, nan], [nan, nan, nan, 3]]
+    )
+
+
+def test_the_mos_of_a_method_has_an_interval_over_viewers():
+    scores = np.array([[2.0, 4.0], [4.0, 8.0], [1.0, 1.0]])
+    table = grouped_mos(scores, np.array([0, 0, 1]), 2)
+    np.testing.assert_array_equal(table.mos, [4.5, 1])
+    np.testing.assert_array_equal(table.votes, [2, 2])
+    assert table.sd[0] == pytest.approx(np.std([3, 6], ddof=1))
+
+
+def test_before_and_after_says_how_far_the_mos_moves():
+    scores = np.array([[2.0, 4.0, 9.0], [1.0, 1.0, 1.0], [math.nan, math.nan, 5.0]])
+    found = before_and_after(scores, np.array([True, True, False]))
+    np.testing.assert_array_equal(found.change, [-2, 0, math.nan])
+    assert found.largest_change == 2
+
+
+@pytest.mark.parametrize(
+    ("votes", "step"), [([[1, 2, 10]], 1), ([[1, 1.5, 3]], 0.5), ([[20, 60, math.nan]], 40)]
+)
+def test_the_smallest_step_of_a_scale_is_read_from_the_scores(votes, step):
+    assert smallest_step(np.array(votes, dtype=float)) == step
