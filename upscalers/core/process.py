@@ -31,11 +31,19 @@ CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mxf,mpegts,nut,yuv4mpegp
 PROTOCOLS = "file,pipe"
 _PIPE_BYTES = 1 << 20
 
+# What processes that open other people's files are told; passwords and keys are not among it.
+_TOLD = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH",
+         "OMP_NUM_THREADS", "MIDGREY_THREADS")  # fmt: skip
+
 
 def thread_count() -> int:
     """Threads that may compute: MIDGREY_THREADS, else as many as there are processors."""
     wanted = os.environ.get("MIDGREY_THREADS", "")
     return int(wanted) if wanted.isdigit() and int(wanted) > 0 else os.cpu_count() or 1
+
+
+def bare_environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in _TOLD if name in os.environ}
 
 
 def file_url(path: Path) -> str:
@@ -66,6 +74,7 @@ class Ffmpeg:
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            env=bare_environment(),
             bufsize=0,
         )
         for pipe in (self._process.stdin, self._process.stdout):

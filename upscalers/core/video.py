@@ -33,7 +33,7 @@ from upscalers.core.clip import (
     report,
 )
 from upscalers.core.errors import ClipError
-from upscalers.core.process import FFMPEG, Ffmpeg, file_url, input_file
+from upscalers.core.process import FFMPEG, Ffmpeg, bare_environment, file_url, input_file
 
 __all__ = [
     "FFMPEG",
@@ -80,8 +80,9 @@ def _ask_probe(path: Path, timeout: float) -> dict[str, Any]:
     command = [sys.executable, "-m", "upscalers.core.probe", str(path.absolute())]
     try:
         result = subprocess.run(
-            command, cwd=_ROOT, capture_output=True, timeout=timeout, check=False
-        )
+            command, cwd=_ROOT, env=bare_environment(), capture_output=True, timeout=timeout,
+            check=False,
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise ClipError(f"{path.name} could not be read within {timeout:.0f} seconds") from None
     try:

@@ -105,19 +105,55 @@ def test_a_bare_hostile_pickle_is_refused_and_executes_nothing(tmp_path: Path) -
         "os.open('{0}', os.O_CREAT | os.O_WRONLY)",
         "socket.create_connection(('127.0.0.1', 9))",
         "os.fork()",
+        "open(b'{0}', 'w')",
+        "pathlib.Path('{0}').write_text('')",
+        "open('{0}', 'r+')",
+        "os.open('{1}', os.O_RDONLY | os.O_TRUNC)",
+        "os.truncate('{1}', 0)",
+        "os.remove('{1}')",
+        "os.rmdir('{2}')",
+        "os.utime('{1}')",
+        "os.kill(os.getppid(), 0)",
+        "socket.getaddrinfo('localhost', 80)",
+        "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'', ('127.0.0.1', 9))",
+        "sqlite3.connect('{0}')",
+        "ctypes.CDLL(None)",
     ],
 )
 def test_the_checking_process_cannot_act_even_if_weights_could(tmp_path: Path, action: str) -> None:
+    (tmp_path / "full").write_text("kept")
+    (tmp_path / "folder").mkdir()
+    places = [tmp_path / name for name in ("executed", "full", "folder")]
     code = (
-        "import os, socket, subprocess\nfrom upscalers.core.checkpoints import *\n"
+        "import ctypes, os, pathlib, socket, sqlite3, subprocess\nfrom upscalers.core.checkpoints import *\n"
         "forbid_side_effects()\n"
-        f"try: {action.format(tmp_path / 'executed')}\n"
+        f"try: {action.format(*places)}\n"
         "except PermissionError as error: print(error)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.stdout.startswith("weights must not") and not list(tmp_path.iterdir())
+    assert done.stdout.startswith("weights must not")
+    assert {path.name for path in tmp_path.iterdir()} == {"full", "folder"}
+    assert (tmp_path / "full").read_text() == "kept"
+
+
+def test_the_checking_process_knows_no_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: dict[str, str] = {}
+
+    def asked(command: list[str], **options: Any) -> Any:
+        known.update(options["env"])
+        return subprocess.CompletedProcess(command, 0, b'{"error": "is not looked at"}')
+
+    monkeypatch.setattr(subprocess, "run", asked)
+    for name in ("DATABASE_URL", "MIDGREY_SECRET_KEY"):
+        monkeypatch.setenv(name, "secret")
+    path = saved(tmp_path / "net.pth", {})
+    with (tmp_path / "out").open("wb") as out, pytest.raises(MethodError, match="not looked at"):
+        check(path, out)
+    assert "PATH" in known and "secret" not in known.values()
 
 
 def whole(path: Path) -> bytes:
