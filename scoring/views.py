@@ -7,7 +7,7 @@ import tempfile
 from typing import Any
 
 from django.db.models import Count, Q
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -23,7 +23,8 @@ from sessions_app.access import studies_for, study_for
 from sessions_app.models import SessionState, Study
 from upscalers import audit
 from upscalers.access import member_required
-from upscalers.templatetags.method import method_name
+from upscalers.methods import name_of
+from upscalers.streaming import send_once
 
 VERDICT_BADGES = {
     Verdict.ACCEPTED: "ok",
@@ -66,12 +67,13 @@ def export(request: HttpRequest, slug: str) -> HttpResponseBase:
     file_format = request.GET.get("format", "csv")
     if file_format not in FORMATS:
         return HttpResponseBadRequest(f"format is {' or '.join(FORMATS)}, not {file_format!r}")
-    file = tempfile.TemporaryFile()  # noqa: SIM115  (the response closes it)
+    file = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it is sent)
     write_zip(Results(study), file_format, file)
+    size = file.tell()
     file.seek(0)
     audit.record(request.user, "export results", study, format=file_format)
     name = f"midgrey-{study.slug}-{file_format}.zip"
-    return FileResponse(file, as_attachment=True, filename=name, content_type="application/zip")
+    return send_once(file, size, name, "application/zip")
 
 
 def _next_step(study: Study, found: Results) -> dict[str, Any]:
@@ -88,7 +90,7 @@ def _next_step(study: Study, found: Results) -> dict[str, Any]:
 def _page(found: Results, selection: str) -> dict[str, Any]:
     # Beside "all viewers" the published rule is shown, so that both always stand side by side.
     rule = Rule.SINGLE_PASS.value if selection == ALL_VIEWERS else selection
-    answer, name = found.answers[selection], figures.condition_name(found.stimuli, method_name)
+    answer, name = found.answers[selection], figures.condition_name(found.stimuli, name_of)
     return {
         "study": found.study,
         "rules": RULES,

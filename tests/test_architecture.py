@@ -53,3 +53,9 @@ def test_a_pure_core_uses_only_pure_cores_of_midgrey(core):
         for name in imported_modules(path):
             if name.split(".")[0] in LAYERS and name not in LAYERS:  # below a package
                 assert name.startswith(allowed), f"{path.relative_to(ROOT)} imports {name}"
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_no_view_reads_a_whole_file_into_memory(layer):
+    for path in modules(layer):  # under ASGI Django's FileResponse does; upscalers.streaming not
+        assert "django.http.FileResponse" not in imported_modules(path), path

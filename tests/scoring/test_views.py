@@ -9,6 +9,7 @@ from django.urls import reverse
 from scoring.models import Measurement
 from sessions_app.models import CellKind
 from tests.factories import StudyFactory, make_panel
+from tests.streaming import pieces_of
 from upscalers.models import AuditEntry
 
 PAGES = ("scoring:results", "scoring:export")
@@ -134,13 +135,15 @@ def test_votes_that_do_not_count_are_explained(client, people, empty_factory):
 def test_the_download_is_a_zip_of_the_export(client, people, study, file_format, one):
     response = page(client, people.colleague, "scoring:export", format=file_format)
     assert response["Content-Disposition"].endswith(f'"midgrey-first-look-{file_format}.zip"')
-    with zipfile.ZipFile(io.BytesIO(response.getvalue())) as archive:
+    whole = b"".join(pieces_of(response))
+    assert int(response["Content-Length"]) == len(whole)
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
         assert f"first-look/{one}" in archive.namelist()
         assert archive.read(f"first-look/{one}")
 
 
 def test_a_download_is_recorded(client, people, study):
-    page(client, people.colleague, "scoring:export").getvalue()
+    page(client, people.colleague, "scoring:export")
     assert (
         AuditEntry.objects.filter(who=people.colleague.username, action="export results").count()
         == 1
