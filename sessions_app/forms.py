@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -10,8 +11,8 @@ from django.contrib.auth import get_user_model
 from sessions_app.models import Study
 from upscalers.access import ROLES
 from upscalers.forms import DegradationForm, grouped_methods
-from upscalers.methods import all_methods
-from upscalers.models import Source
+from upscalers.methods import all_methods, name_of
+from upscalers.models import LowResolution, Source
 
 
 class StudyForm(DegradationForm, forms.ModelForm):  # type: ignore[type-arg]
@@ -41,11 +42,13 @@ class StudyForm(DegradationForm, forms.ModelForm):  # type: ignore[type-arg]
         widgets = {"question": forms.Textarea(attrs={"rows": 2})}
 
     def __init__(self, *args: Any, owner: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        named = grouped_methods()
+        super().__init__(*args, recordings=LowResolution.objects.all(), **kwargs)
         self.fields["anchor"].initial = Study._meta.get_field("anchor").default
-        self.fields["methods"].choices = named  # type: ignore[attr-defined]
-        self.fields["anchor"].choices = named  # type: ignore[attr-defined]
+        for field, chosen in (
+            ("methods", self.instance.methods),
+            ("anchor", [self.instance.anchor]),
+        ):
+            self.fields[field].choices = _methods(chosen)  # type: ignore[attr-defined]
         self.fields["sources"].queryset = (  # type: ignore[attr-defined]
             Source.objects.select_related("clip").defer("thumbnail")
         )
@@ -69,7 +72,17 @@ class StudyForm(DegradationForm, forms.ModelForm):  # type: ignore[type-arg]
         data = super().clean() or {}
         slugs = set(data.get("methods", []))
         if data.get("anchor") in slugs:
-            name = all_methods()[data["anchor"]].name
+            name = name_of(data["anchor"])
             self.add_error("methods", f"{name} is the anchor: it is not compared with itself.")
-        data["methods"] = [slug for slug in all_methods() if slug in slugs]
+        data["methods"] = [slug for slug in (*all_methods(), *_removed(slugs)) if slug in slugs]
         return data
+
+
+def _removed(slugs: Iterable[str]) -> list[str]:
+    return sorted(set(slugs) - set(all_methods()))
+
+
+def _methods(chosen: Iterable[str]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """All there are, and those chosen earlier that are gone: nothing changes unless asked to."""
+    gone = [(slug, f"{slug} (removed)") for slug in _removed(chosen)]
+    return grouped_methods() + ([("Not there any more", gone)] if gone else [])

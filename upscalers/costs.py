@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
-from statistics import median
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from django.db.models import Aggregate, Count, F, FloatField, Max
+from django.db.models.functions import Cast
 
 from upscalers.models import PVS
 
@@ -54,46 +56,45 @@ def lab_costs() -> LabCosts:
 
     A method without a PVS there is given in the one of its own that it was run in most.
     """
-    measured = PVS.objects.filter(clip__isnull=False, wall_seconds__gt=0)
-    groups: dict[Setting, dict[str, list[PVS]]] = defaultdict(lambda: defaultdict(list))
-    for pvs in measured.select_related("clip", "low_resolution"):
-        groups[_setting(pvs)][pvs.method].append(pvs)
-    if not groups:
+    measured: dict[Setting, dict[str, MethodCost]] = defaultdict(dict)
+    for method, cost in _measured():
+        measured[cost.setting][method] = cost
+    if not measured:
         return LabCosts(None, {})
 
     def by_methods(setting: Setting) -> tuple[int, int, int]:
-        made = groups[setting]
-        return len(made), setting.width * setting.height, sum(map(len, made.values()))
+        made = measured[setting].values()
+        return len(made), setting.width * setting.height, sum(cost.pvss for cost in made)
 
-    common = max(groups, key=by_methods)
+    common = max(measured, key=by_methods)
     costs: dict[str, MethodCost] = {}
-    for method in {method for made in groups.values() for method in made}:
-        own = [setting for setting in groups if method in groups[setting]]
-        setting = common if common in own else max(own, key=lambda s: len(groups[s][method]))
-        costs[method] = _cost(setting, groups[setting][method], common)
+    for method in {method for made in measured.values() for method in made}:
+        own = [made[method] for made in measured.values() if method in made]
+        cost = measured[common].get(method) or max(own, key=lambda cost: cost.pvss)
+        costs[method] = replace(cost, apart=cost.setting.apart_from(common))
     return LabCosts(common, costs)
 
 
-def _setting(pvs: PVS) -> Setting:
-    assert pvs.clip is not None
-    return Setting(pvs.clip.width, pvs.clip.height, pvs.low_resolution.scale, pvs.device)
+class Median(Aggregate):
+    function = "percentile_cont"
+    template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
+    output_field = FloatField()
 
 
-def _cost(setting: Setting, pvss: list[PVS], common: Setting) -> MethodCost:
-    return MethodCost(
-        setting, len(pvss),
-        fps=median(pvs.frames_per_second or 0.0 for pvs in pvss),
-        gflop_per_frame=_median(pvs.gflop_per_frame for pvs in pvss),
-        joules_per_frame=_median(joules_per_frame(pvs) for pvs in pvss),
-        peak_memory_bytes=max(pvs.peak_memory_bytes or 0 for pvs in pvss) or None,
-        apart=setting.apart_from(common),
+def _measured() -> Iterator[tuple[str, MethodCost]]:
+    """Each method in each setting, summed up by the database: a lab has very many PVSs."""
+    frames = Cast("clip__frames", FloatField())
+    measured = PVS.objects.filter(clip__isnull=False, wall_seconds__gt=0).order_by()
+    groups = measured.values_list(
+        "method", "clip__width", "clip__height", "low_resolution__scale", "device"
+    ).annotate(
+        Count("pk"), fps=Median(frames / F("wall_seconds")), gflop=Median("gflop_per_frame"),
+        joules_per_frame=Median(F("joules") / frames), peak=Max("peak_memory_bytes"),
     )  # fmt: skip
+    for method, width, height, scale, device, pvss, fps, gflop, joules, peak in groups:
+        setting = Setting(width, height, scale, device)
+        yield method, MethodCost(setting, pvss, fps, gflop, joules, peak or None)
 
 
 def joules_per_frame(pvs: PVS) -> float | None:
     return None if pvs.joules is None or pvs.clip is None else pvs.joules / pvs.clip.frames
-
-
-def _median(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return median(known) if known else None

@@ -85,7 +85,8 @@ def about_source(source: Source) -> str:
 def open_or_failed(about: str) -> list[Job]:
     """For the page it is about: what is on its way in, and what was refused and not yet read."""
     ended_well = (jobs.JobState.DONE, jobs.JobState.CANCELLED)
-    return list(Job.objects.filter(about=about, kind=JobKind.IMPORT).exclude(state__in=ended_well))
+    found = Job.objects.filter(about=about, kind=JobKind.IMPORT, dismissed=False)
+    return list(found.exclude(state__in=ended_well))
 
 
 def _source(options: Options) -> Source:

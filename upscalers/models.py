@@ -34,6 +34,9 @@ class JobState(models.TextChoices):
     CANCELLED = "cancelled", "cancelled"
 
 
+OPEN_STATES = (JobState.WAITING, JobState.RUNNING)
+
+
 class JobKind(models.TextChoices):
     INGEST = "ingest", "Ingest"
     DEGRADE = "degrade", "Low-resolution version"
@@ -63,6 +66,7 @@ class Job(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     worker = models.CharField(max_length=100, blank=True)
     cancel_requested = models.BooleanField(default=False)
+    dismissed = models.BooleanField(default=False, help_text="its failure was read and put away")
     queue_id = models.BigIntegerField(null=True, help_text="the queue's own number for it")
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
@@ -80,7 +84,7 @@ class Job(models.Model):
 
     @property
     def is_open(self) -> bool:
-        return self.state in (JobState.WAITING, JobState.RUNNING)
+        return self.state in OPEN_STATES
 
     @property
     def can_retry(self) -> bool:

@@ -15,6 +15,8 @@ from upscalers.methods import all_methods
 from upscalers.models import PVS, Clip, LowResolution
 from upscalers.stills import Window
 
+MOST = 100  # to choose from
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -57,9 +59,8 @@ def versions(method: str = "") -> list[LowResolution]:
     ready = Count("pvss__method", filter=Q(pvss__clip__isnull=False), distinct=True)
     found = LowResolution.objects.filter(pk__in=made.values("low_resolution"))
     found = found.select_related("source__clip").defer("source__thumbnail")
-    return list(
-        found.annotate(methods=ready).order_by("-methods", "-source__created_at", "scale", "pk")
-    )
+    found = found.annotate(methods=ready)
+    return list(found.order_by("-methods", "-source__created_at", "scale", "pk")[:MOST])
 
 
 def chosen(

@@ -303,7 +303,7 @@ def rename_source(source: Source, name: str, user: User) -> None:
 
 def remove_source(source: Source, user: User) -> None:
     """Removes a source with its PVSs; refused while a study uses it."""
-    studies = list(source.studies.all()) if hasattr(source, "studies") else []
+    studies = list(source.studies.all())
     if studies:
         names = ", ".join(f"“{study}”" for study in studies)
         raise ClipError(f"{source.name} is used by {names}. Take it out of there first.")

@@ -6,9 +6,10 @@ app_name = "upscalers"
 
 urlpatterns = [
     path("sources/", sources.sources, name="sources"),
-    path("sources/progress/", sources.ingest_progress, name="ingest-progress"),
-    path("sources/uploads/", uploads.begin, name="upload-begin"),
-    path("sources/uploads/<uuid:pk>/", uploads.chunk, name="upload-chunk"),
+    # Not below sources/, where every word may be the name of a source.
+    path("sources-in/", sources.sources_in, name="sources-in"),
+    path("uploads/", uploads.begin, name="upload-begin"),
+    path("uploads/<uuid:pk>/", uploads.chunk, name="upload-chunk"),
     path("sources/<slug:name>/", sources.source, name="source"),
     path("sources/<slug:name>/thumbnail.jpg", sources.thumbnail, name="thumbnail"),
     path("sources/<slug:name>/pvss/", sources.pvs_table, name="pvs-table"),
@@ -25,10 +26,10 @@ urlpatterns = [
     ),
     path("clips/<int:pk>/file/<str:name>", material.clip_file, name="clip-file"),
     path("clips/<int:pk>/<int:frame>.png", material.still, name="still"),
-    path("clips/<int:pk>/<int:frame>/<str:window>.png", methods.crop, name="crop"),
+    path("clips/<int:pk>/<int:frame>/<str:window>.png", material.still, name="crop"),
     path("methods/", methods.methods, name="methods"),
     path("methods/add/external/", methods.add_external, name="add-external"),
-    path("methods/add/progress/", methods.progress, name="methods-in"),
+    path("methods/add/progress/", methods.methods_in, name="methods-in"),
     path("methods/<slug:slug>/", methods.method, name="method"),
     path("methods/<slug:slug>/remove/", methods.remove, name="remove-method"),
     path("jobs/", jobs.jobs, name="jobs"),

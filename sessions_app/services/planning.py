@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
+from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -24,9 +26,11 @@ from sessions_app.models import (
 )
 from upscalers import audit
 from upscalers.core.errors import ClipError
+from upscalers.lab_methods import asked_for_uses
 from upscalers.methods import all_methods, name_of
 from upscalers.models import PVS, Job, Source
-from upscalers.production import request_pvss
+from upscalers.production import request_pvss, title_of
+from upscalers.services import request_rendition
 
 
 class StudyError(Exception):
@@ -51,7 +55,7 @@ class Wanted:
 def create_study(name: str, owner: Any, **design: Any) -> Study:
     stem = slugify(name)[:70] or "study"
     slug, number = stem, 2
-    while Study.objects.filter(slug=slug).exists():
+    while slug == "new" or Study.objects.filter(slug=slug).exists():  # /studies/new/ is a form
         slug, number = f"{stem}-{number}", number + 1
     study = Study.objects.create(name=name.strip(), slug=slug, owner=owner, **design)
     audit.record(owner, "study created", study)
@@ -145,9 +149,12 @@ def _open_or_ended(what: str, job: Job | None) -> tuple[str, bool]:
 
 
 def make_material(study: Study, user: Any) -> None:
-    """Orders every PVS the study lacks."""
+    """Orders every PVS the study lacks, and the playback files of those that were uploaded."""
     made_here = [slug for slug in methods_of(study) if _runs_here(slug)]
     with transaction.atomic():
+        for pvs in (one.pvs for one in wanted_pvss(study) if one.method not in made_here):
+            if pvs is not None and pvs.clip is not None:
+                request_rendition(pvs.clip, title_of(pvs), user)
         for source in study.sources.select_related("clip"):
             try:
                 request_pvss(source, made_here, study.scale, user, study.degradation)
@@ -179,6 +186,12 @@ def plan_study(study: Study, user: Any, seed: int | None = None) -> Plan:
         study.save(update_fields=["seed", "planned_at", "plan_notes"])
         audit.record(user, "study planned", study, seed=study.seed)
     return made
+
+
+@receiver(asked_for_uses)
+def _studies_that_name(sender: object, slug: str, **_: Any) -> list[str]:
+    found = Study.objects.filter(Q(anchor=slug) | Q(methods__contains=[slug]))
+    return [f"the study “{study}”" for study in found]
 
 
 def _make_pairs(study: Study) -> list[Pair]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -9,7 +12,8 @@ from django.urls import reverse
 
 from sessions_app.models import Session, SessionState, Study
 from tests.factories import StudyFactory, make_pvs, make_source, make_user
-from upscalers.models import Clip, Rendition
+from upscalers.methods import lab
+from upscalers.models import Clip, Job, JobKind, JobState, LowResolution, Rendition
 
 
 @pytest.fixture
@@ -179,3 +183,106 @@ def test_changing_the_design_drops_the_plan(client: Client, study: Study, owner:
     assert study.planned_at is None
     assert not study.sessions.exists()
     assert study.sources.count() == 4
+
+
+# ---- a design that names what is gone -----------------------------------------------------------
+
+
+@pytest.fixture
+def orphaned(study: Study) -> Study:
+    """Its anchor and one of its methods are not there any more."""
+    study.anchor, study.methods = "gone-anchor", ["nearest", "gone-net"]
+    study.save()
+    return study
+
+
+def fields_of(page: str) -> dict[str, list[str]]:
+    """What a browser would send of the selects and checkboxes as the page comes."""
+    sent: dict[str, list[str]] = {}
+    for name, options in re.findall(r'<select name="(\w+)".*?>(.*?)</select>', page, re.DOTALL):
+        chosen = re.findall(r'<option value="([^"]*)" selected', options)
+        sent[name] = chosen or re.findall(r'<option value="([^"]*)"', options)[:1]
+    for tag in re.findall(r'<input type="checkbox"[^>]*>', page):
+        if " checked" in tag:
+            name, value = (re.findall(rf'{key}="([^"]*)"', tag)[0] for key in ("name", "value"))
+            sent.setdefault(name, []).append(value)
+    return sent
+
+
+def test_saving_a_design_unchanged_changes_nothing_though_methods_are_gone(
+    client: Client, orphaned: Study, owner: User
+) -> None:
+    client.force_login(owner)
+    page = client.get(url("edit-study", orphaned)).content.decode()
+    assert "gone-anchor (removed)" in page and "gone-net (removed)" in page
+    numbers = {"name": "Renamed", "vote_seconds": 5, "panels": 1, "viewers_per_panel": 3}
+    response = client.post(url("edit-study", orphaned), {**fields_of(page), **numbers})
+    assert response.status_code == 302
+    orphaned.refresh_from_db()
+    assert (orphaned.name, orphaned.anchor) == ("Renamed", "gone-anchor")
+    assert orphaned.methods == ["nearest", "gone-net"]
+
+
+def test_what_is_gone_is_offered_to_no_new_study(
+    client: Client, orphaned: Study, owner: User
+) -> None:
+    client.force_login(owner)
+    assert "gone" not in client.get(reverse("sessions:new-study")).content.decode()
+    sources = [source.pk for source in orphaned.sources.all()]
+    wrong = design(sources=sources, anchor="gone-anchor")
+    assert client.post(reverse("sessions:new-study"), wrong).status_code == 422
+
+
+@pytest.mark.parametrize("scale", [1.5, 3, 4 / 3])
+def test_saving_a_design_unchanged_keeps_its_scale(
+    client: Client, study: Study, owner: User, scale: float
+) -> None:
+    Study.objects.filter(pk=study.pk).update(scale=scale)
+    client.force_login(owner)
+    page = client.get(url("edit-study", study)).content.decode()
+    numbers = {"name": "Renamed", "vote_seconds": 5, "panels": 1, "viewers_per_panel": 3}
+    client.post(url("edit-study", study), {**fields_of(page), **numbers, "methods": ["bicubic"]})
+    study.refresh_from_db()
+    assert (study.name, study.scale) == ("Renamed", scale)
+
+
+def test_a_study_can_be_of_recordings_at_a_factor_of_their_own(
+    client: Client, study: Study, owner: User
+) -> None:
+    first = study.sources.first()
+    LowResolution.objects.create(source=first, scale=8 / 3, degradation="recorded")
+    client.force_login(owner)
+    page = client.get(reverse("sessions:new-study")).content.decode()
+    assert '<option value="8/3">2.67 times, as recorded</option>' in page
+    sources = [source.pk for source in study.sources.all()]
+    wish = design(sources=sources, scale="8/3", degradation="recorded")
+    client.post(reverse("sessions:new-study"), wish)
+    assert Study.objects.get(name="Second look").scale == 8 / 3
+
+
+def test_a_study_called_new_has_a_page(client: Client, study: Study, owner: User) -> None:
+    client.force_login(owner)
+    sources = [source.pk for source in study.sources.all()]
+    client.post(reverse("sessions:new-study"), design(name="New", sources=sources))
+    made = Study.objects.get(name="New")
+    assert "<h1>New</h1>" in client.get(made.get_absolute_url()).content.decode()
+
+
+def test_making_what_is_missing_tries_failed_playback_files_of_uploads_again(
+    client: Client, study: Study, owner: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIDGREY_DATA_DIR", str(tmp_path))
+    vendor = lab.add_external(
+        slug="vendor-net", name="Vendor net", licence="Commercial", citation="Vendor, 2026"
+    ).slug
+    study.methods = ["nearest", vendor]
+    study.save()
+    job = Job.objects.create(kind=JobKind.RENDER, title="x", state=JobState.FAILED)
+    for source in study.sources.all():
+        Rendition.objects.create(clip=make_pvs(source, vendor).clip, job=job)
+    client.force_login(owner)
+    assert "Make what is missing" in client.get(study.get_absolute_url()).content.decode()
+    client.post(url("make-material", study))
+    job.refresh_from_db()
+    assert job.state == JobState.WAITING
+    assert "Make what is missing" not in client.get(study.get_absolute_url()).content.decode()

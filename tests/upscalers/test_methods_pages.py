@@ -16,16 +16,18 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
+from sessions_app.models import Study
 from tests.factories import make_clip, make_pvs, make_source, make_user
 from tests.upscalers.core.networks import saved, srresnet
-from upscalers import costs, lab_methods, samples, services
+from upscalers import costs, lab_methods, samples, services, stills
 from upscalers.core.clip import Part
 from upscalers.core.errors import ClipError, MethodError
 from upscalers.methods import Method, all_methods, lab
-from upscalers.models import PVS, AuditEntry, Clip, Job, JobKind, JobState, Upload
+from upscalers.models import PVS, AuditEntry, Clip, Job, JobKind, JobState, Source, Upload
 from upscalers.services import Ingest
 from upscalers.stills import Window
 from upscalers.templatetags import cost
+from upscalers.views import methods as methods_views
 
 LIST = reverse("upscalers:methods")
 ADD = reverse("upscalers:add-external")
@@ -186,6 +188,17 @@ def test_of_settings_shared_by_as_many_the_larger_picture_counts(db: None) -> No
     assert costs.lab_costs().by_method["nearest"].fps == 5
 
 
+def test_however_many_pvss_there_are_the_database_sums_them_up(
+    django_assert_num_queries: Any, db: None
+) -> None:
+    for source in ("bikes", "harbour", "market"):
+        costly(source, "span-x2", 5, joules=100.0)
+    with django_assert_num_queries(1):
+        cost = costs.lab_costs().by_method["span-x2"]
+    assert (cost.pvss, cost.fps, cost.joules_per_frame) == (3, 10.0, 2.0)
+    assert cost.gflop_per_frame is None
+
+
 def test_what_was_made_elsewhere_has_no_cost(db: None) -> None:
     make_pvs(make_source("bikes"), "nearest")  # no time was taken of it
     assert costs.lab_costs() == costs.LabCosts(None, {})
@@ -207,10 +220,52 @@ def test_energy_is_a_column_only_where_something_measured_it(coordinator: Client
 
 
 def test_pvss_that_are_being_made_are_counted_apart(coordinator: Client) -> None:
-    PVS.objects.filter(pk=make_pvs(make_source("bikes"), "span-x2").pk).update(clip=None)
+    job = Job.objects.create(kind=JobKind.UPSCALE, title="Upscale bikes")
+    unmade(make_source("bikes"), "span-x2", job)
     shown = text(coordinator, page("span-x2"))
     assert "1 being made" in shown
     assert "No PVS of it yet" in shown
+
+
+@pytest.mark.parametrize("state", [JobState.FAILED, JobState.CANCELLED])
+def test_a_pvs_that_was_not_made_in_the_end_is_named_and_not_being_made(
+    coordinator: Client, state: JobState
+) -> None:
+    job = Job.objects.create(kind=JobKind.UPSCALE, title="Upscale bikes", state=state)
+    pvs = unmade(make_source("bikes"), "span-x2", job)
+    shown = text(coordinator, page("span-x2"))
+    assert "being made" not in shown
+    assert f"Not made: bikes, Bicubic x2 ({state})" in shown
+    assert pvs.get_absolute_url() in coordinator.get(page("span-x2")).content.decode()
+
+
+def unmade(source: Source, method: str, job: Job) -> PVS:
+    pvs = make_pvs(source, method)
+    pvs.clip, pvs.job = None, job
+    pvs.save()
+    return pvs
+
+
+def test_a_method_with_very_many_pvss_shows_them_page_by_page(
+    coordinator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(methods_views, "PER_PAGE", 2)
+    for source in ("bikes", "harbour", "market"):
+        make_pvs(make_source(source), "span-x2")
+    first, second = (
+        coordinator.get(page("span-x2"), {"page": number}).content.decode().split('id="pvss"')[1]
+        for number in (1, 2)
+    )
+    assert ("harbour" in first, "market" in first) == (True, False)
+    assert ("harbour" in second, "market" in second) == (False, True)
+    assert 'href="/methods/span-x2/?page=2"' in first
+
+
+def test_a_choice_of_samples_is_bounded(monkeypatch: pytest.MonkeyPatch, db: None) -> None:
+    monkeypatch.setattr(samples, "MOST", 2)
+    for source in ("bikes", "harbour", "market"):
+        make_pvs(make_source(source), "nearest")
+    assert [str(low.source) for low in samples.versions()] == ["market", "harbour"]
 
 
 @pytest.mark.parametrize(
@@ -312,8 +367,21 @@ def test_a_crop_of_a_frame_or_clip_that_is_not_there_is_not_there(
         assert coordinator.get(url).status_code == 404
 
 
-def test_a_crop_of_a_clip_whose_file_is_lost_is_not_there(coordinator: Client, db: None) -> None:
-    url = reverse("upscalers:crop", args=[make_source("bikes").clip.pk, 0, "8x8+0+0"])
+@pytest.mark.parametrize("window", ["", "8x8+0+0"])
+def test_a_picture_that_takes_too_long_is_not_there(
+    coordinator: Client, clip: Clip, window: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stills, "LONGEST_SECONDS", 0)
+    name, place = ("crop", [window]) if window else ("still", [])
+    url = reverse(f"upscalers:{name}", args=[clip.pk, 0, *place])
+    response = coordinator.get(url)
+    assert response.status_code == 404
+
+
+@pytest.mark.parametrize("name", ["crop", "still"])
+def test_a_picture_of_a_lost_file_is_not_there(coordinator: Client, name: str) -> None:
+    place = ["8x8+0+0"] if name == "crop" else []
+    url = reverse(f"upscalers:{name}", args=[make_source("bikes").clip.pk, 0, *place])
     assert coordinator.get(url).status_code == 404
 
 
@@ -382,6 +450,19 @@ def test_a_method_with_pvss_is_not_removed(coordinator: Client, vendor: str) -> 
     assert not AuditEntry.objects.filter(action="method removed").exists()
 
 
+def test_a_method_that_a_study_names_is_not_removed(
+    coordinator: Client, vendor: str, owner: User
+) -> None:
+    Study.objects.create(name="Dusk", slug="dusk", owner=owner, methods=[vendor])
+    Study.objects.create(name="Dawn", slug="dawn", owner=owner, anchor=vendor)
+    response = coordinator.post(reverse("upscalers:remove-method", args=[vendor]), follow=True)
+    assert "chosen in the study “Dawn”, the study “Dusk”" in response.content.decode()
+    assert vendor in all_methods()
+    Study.objects.all().delete()
+    lab_methods.remove(vendor, owner)
+    assert vendor not in all_methods()
+
+
 def test_what_comes_with_midgrey_is_not_removed(coordinator: Client, owner: User) -> None:
     make_pvs(make_source("bikes"), "nearest")
     assert "Remove" not in text(coordinator, page("nearest"))
@@ -408,6 +489,20 @@ def upload(client: Client, file_name: str, data: bytes, options: dict[str, str])
     return client.patch(url, data, "application/octet-stream", headers={"Upload-Offset": "0"})
 
 
+def polled_address(client: Client, url: str) -> str:
+    """Where a polled part asks the next time: it says what it has seen."""
+    found = client.get(url).content.decode()
+    return re.findall(r'hx-get="([^"]+)"', found)[0]
+
+
+def test_a_method_that_came_while_nobody_looked_is_still_fetched(
+    coordinator: Client, owner: User
+) -> None:
+    asks = polled_address(coordinator, reverse("upscalers:methods-in"))
+    lab_methods.add_external(**VENDOR, user=owner)
+    assert coordinator.get(asks)["HX-Trigger"] == "methods-changed"
+
+
 @pytest.mark.slow
 def test_a_network_uploaded_with_the_form_s_fields_becomes_a_method(
     coordinator: Client, tmp_path: Path, run_jobs: Callable[[], None]
@@ -419,8 +514,12 @@ def test_a_network_uploaded_with_the_form_s_fields_becomes_a_method(
     options = VENDOR | {"purpose": "weights", "slug": "our-net", "name": "Our net"}
     assert upload(coordinator, "net.pth", weights, options).json()["complete"]
     assert "Network net.pth" in text(coordinator, reverse("upscalers:methods-in"))
+    asked_again = polled_address(coordinator, reverse("upscalers:methods-in"))
     run_jobs()
-    assert coordinator.get(reverse("upscalers:methods-in"))["HX-Trigger"] == "methods-changed"
+    response = coordinator.get(asked_again)
+    assert response["HX-Trigger"] == "methods-changed"
+    asked_again = polled_address(coordinator, reverse("upscalers:methods-in"))
+    assert "HX-Trigger" not in coordinator.get(asked_again)
     shown = text(coordinator, page("our-net"))
     assert all_methods()["our-net"].weights_sha256 in shown
     assert "Added by olga" in shown

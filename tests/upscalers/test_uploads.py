@@ -15,7 +15,7 @@ from django.urls import reverse
 from upscalers import store
 from upscalers.models import Job, JobState, Source, Upload
 
-BEGIN = "/sources/uploads/"
+BEGIN = reverse("upscalers:upload-begin")
 
 
 def begin(client: Client, size: int, name: str = "clip.mkv", **options: str) -> dict[str, object]:

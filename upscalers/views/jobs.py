@@ -14,7 +14,7 @@ from upscalers import jobs as jobs_module
 from upscalers import services
 from upscalers.access import coordinator_required, member_required
 from upscalers.core.errors import ClipError
-from upscalers.models import Hold, Job, JobKind, JobState, Worker
+from upscalers.models import OPEN_STATES, Hold, Job, JobState, Worker
 
 PER_PAGE = 50
 
@@ -46,9 +46,10 @@ def _list(request: HttpRequest) -> dict[str, object]:
         .prefetch_related(Prefetch("parts", Job.objects.order_by("pk")))
     )
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
-    open_jobs = found.filter(state__in=[JobState.RUNNING, JobState.WAITING])
+    open_jobs = found.filter(state__in=OPEN_STATES)
     return {
         "page": page,
+        "busy": open_jobs.exists(),
         "workers": _workers(),
         "hold": Hold.objects.filter(queue="gpu").first(),
         "can_cancel": open_jobs.exclude(kind__in=services.NEVER_CANCELLED_WITH_ALL).count(),
@@ -66,7 +67,7 @@ def _workers() -> list[tuple[Worker, Job | None]]:
 def indicator(request: HttpRequest) -> HttpResponse:
     """How many jobs are open, for the head of every page."""
     shown = (JobState.RUNNING, JobState.WAITING, JobState.FAILED)
-    counts = Job.objects.filter(parent=None).aggregate(
+    counts = Job.objects.filter(parent=None, dismissed=False).aggregate(
         **{state.value: Count("pk", filter=Q(state=state)) for state in shown}
     )
     return render(request, "upscalers/_indicator.html", counts)
@@ -92,10 +93,13 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponseBase:
 @coordinator_required
 @require_POST
 def retry(request: HttpRequest, pk: int) -> HttpResponseBase:
+    job = get_object_or_404(Job, pk=pk)
     try:
-        services.retry(get_object_or_404(Job, pk=pk), request.user)
+        services.retry(job, request.user)
     except ClipError as error:
         messages.error(request, str(error))
+    except jobs_module.Removed:
+        messages.error(request, f"“{job.title}”: what it was about has been removed.")
     return _back(request)
 
 
@@ -136,9 +140,6 @@ def cancel_all(request: HttpRequest) -> HttpResponseBase:
 @coordinator_required
 @require_POST
 def dismiss(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Takes what could not be brought in off its page once that has been read."""
-    brought = (JobKind.INGEST, JobKind.IMPORT)
-    Job.objects.filter(pk=pk, kind__in=brought, state=JobState.FAILED).update(
-        state=JobState.CANCELLED
-    )
+    """Puts a failure that has been read out of sight. What it is about stays as it is."""
+    Job.objects.filter(pk=pk, state=JobState.FAILED).update(dismissed=True)
     return _back(request)

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from upscalers import intake, lab_methods, samples, stills
+from upscalers import intake, lab_methods, samples
 from upscalers.access import coordinator_required, member_required
-from upscalers.core.errors import ClipError, MethodError
+from upscalers.core.errors import MethodError
 from upscalers.costs import MethodCost, lab_costs
 from upscalers.methods import FAMILIES, Method, all_methods, built_in, lab
-from upscalers.models import PVS, Clip, Job, JobKind, JobState
+from upscalers.models import OPEN_STATES, PVS
 
 ANCHOR = "lanczos3"  # what expert viewing compares against
 ABOUT = "methods"  # what a job says that takes in weights
 SMALL, LARGE = (140, 105), (188, 150)  # samples of a cut-out in the list, and on a method's page
 
+PER_PAGE = 50
 LONG = 3000  # frames, enough to see how long clips are cut into jobs
 
 FAMILY_TEXTS = {
@@ -67,18 +68,19 @@ def _list(request: HttpRequest, status: int = 200, **more: Any) -> HttpResponse:
         "sample": sample,
         "cut_outs": cut_outs,
         "not_shown": [m for m in all_methods().values() if m.slug not in shown],
-        "jobs": intake.open_or_failed(ABOUT),
         "entered": {},
+        **_coming_in(),
     }
     return render(request, "upscalers/methods.html", context | more, status=status)
 
 
 def _families(costs: dict[str, MethodCost]) -> list[Family]:
-    made = Counter(PVS.objects.filter(clip__isnull=False).values_list("method", flat=True))
+    counted = PVS.objects.filter(clip__isnull=False).values_list("method").annotate(Count("pk"))
+    made = dict(counted)
     found = []
     for family in FAMILIES:
         rows = [
-            Row(method, made[method.slug], costs.get(method.slug))
+            Row(method, made.get(method.slug, 0), costs.get(method.slug))
             for method in all_methods().values()
             if method.family == family
         ]
@@ -92,9 +94,6 @@ def method(request: HttpRequest, slug: str) -> HttpResponse:
     found = all_methods().get(slug)
     if found is None:
         raise Http404(f"There is no method {slug}.")
-    made = PVS.objects.filter(method=slug, clip__isnull=False)
-    made = made.select_related("clip", "low_resolution__source")
-    made = made.order_by("low_resolution__source__name", "low_resolution__scale", "pk")
     sample = samples.chosen(versions := samples.versions(slug), request.GET, *LARGE)
     beside = [ANCHOR] if slug == ANCHOR else [ANCHOR, slug]
     return render(
@@ -106,14 +105,26 @@ def method(request: HttpRequest, slug: str) -> HttpResponse:
             "added": _added(slug),
             "parts": found.parts(LONG),
             "kflop": found.flop_per_pixel / 1000,
-            "pvss": made.defer("low_resolution__source__thumbnail"),
-            "open_count": PVS.objects.filter(method=slug, clip=None).count(),
-            "energy_known": made.filter(joules__isnull=False).exists(),
             "versions": versions,
             "sample": sample,
             "cut_outs": samples.cut_outs(sample, beside) if sample else [],
+            **_pvss(slug, request.GET.get("page")),
         },
     )
+
+
+def _pvss(method: str, page: str | None) -> dict[str, Any]:
+    """What is made of it, what is being made, and what was not made in the end."""
+    found = PVS.objects.filter(method=method).select_related("clip", "low_resolution__source")
+    found = found.defer("low_resolution__source__thumbnail")
+    found = found.order_by("low_resolution__source__name", "low_resolution__scale", "pk")
+    made, unmade = found.filter(clip__isnull=False), found.filter(clip=None)
+    return {
+        "page": Paginator(made, PER_PAGE).get_page(page),
+        "energy_known": made.filter(joules__isnull=False).exists(),
+        "open_count": unmade.filter(job__state__in=OPEN_STATES).count(),
+        "ended": unmade.exclude(job__state__in=OPEN_STATES).select_related("job")[:PER_PAGE],
+    }
 
 
 def _added(slug: str) -> dict[str, Any] | None:
@@ -127,32 +138,24 @@ def _added(slug: str) -> dict[str, Any] | None:
     return added | {"added_at": datetime.fromisoformat(added["added_at"])}
 
 
-@member_required
-@require_GET
-def crop(request: HttpRequest, pk: int, frame: int, window: str) -> HttpResponse:
-    clip = get_object_or_404(Clip, pk=pk)
-    if frame >= clip.frames:
-        raise Http404(f"The clip has frames 0 to {clip.frames - 1}.")
-    try:
-        wanted = stills.Window.parse(window)
-        wanted.check(clip)
-        png = stills.png(clip, frame, wanted)
-    except ClipError as error:
-        raise Http404(str(error)) from error
-    caching = {"Cache-Control": "private, max-age=86400, immutable"}
-    return HttpResponse(png, content_type="image/png", headers=caching)
-
-
 @coordinator_required
 @require_GET
-def progress(request: HttpRequest) -> HttpResponse:
-    """The polled part of the list: weights on their way in. Says when there is a new method."""
-    jobs = intake.open_or_failed(ABOUT)
-    response = render(request, "upscalers/_methods_in.html", {"jobs": jobs})
-    done = Job.objects.filter(about=ABOUT, kind=JobKind.IMPORT, state=JobState.DONE)
-    if done.filter(finished_at__gte=timezone.now() - timedelta(seconds=3)).exists():
+def methods_in(request: HttpRequest) -> HttpResponse:
+    """The polled part of the list: weights on their way in. Says when the list is another."""
+    coming = _coming_in()
+    response = render(request, "upscalers/_methods_in.html", coming)
+    if request.GET.get("listed") != str(coming["listed"]):
         response["HX-Trigger"] = "methods-changed"
     return response
+
+
+def _coming_in() -> dict[str, Any]:
+    jobs = intake.open_or_failed(ABOUT)
+    return {
+        "jobs": jobs,
+        "busy": any(job.is_open for job in jobs),
+        "listed": len(all_methods()),
+    }
 
 
 @coordinator_required
