@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from upscalers.core.clip import SUBSAMPLING
+from upscalers.core.errors import MethodError
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def _area(x: Tensor, stretch: float) -> Tensor:
 
 
 GAUSSIAN_SIGMA = 0.4
+MOST_WEIGHTS = 1 << 24  # of a filter bank; scales that are used need thousands
 
 
 def _gaussian(x: Tensor, stretch: float) -> Tensor:
@@ -105,14 +107,21 @@ def single_threaded() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-@lru_cache(maxsize=256)
-def filter_bank(kernel: str, scale: Fraction, shift: Fraction) -> tuple[Tensor, int]:
+@lru_cache(maxsize=32)  # on the device, for which each copy would be a wait
+def filter_bank(
+    kernel: str, scale: Fraction, shift: Fraction, device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, int]:
     """One row of weights per phase, and the input sample that the first weight applies to.
 
     Output sample i lies at input position (i + 1/2) / scale - 1/2 + shift. With scale p/q there
     are p phases; each next group of p outputs starts q inputs further on.
     """
     shape = KERNELS[kernel]
+    if scale.numerator * scale.denominator > MOST_WEIGHTS:
+        simple = scale.limit_denominator(64)
+        raise MethodError(
+            f"a picture cannot be scaled by {scale}: take a fraction such as {simple}"
+        )
     stretch = max(Fraction(1), 1 / scale)
     reach = Fraction(shape.support) * stretch
     centres = [
@@ -126,7 +135,8 @@ def filter_bank(kernel: str, scale: Fraction, shift: Fraction) -> tuple[Tensor, 
     weights = shape.weight(distances / float(stretch), float(stretch))
     used = weights.abs().amax(0).nonzero().flatten()
     weights = weights[:, used[0] : used[-1] + 1]
-    return weights / weights.sum(1, keepdim=True), first + int(used[0])
+    weights /= weights.sum(1, keepdim=True)
+    return weights.to(device, dtype), first + int(used[0])
 
 
 def resample_axis(
@@ -144,7 +154,7 @@ def resample_axis(
 def _resample_rows(
     planes: Tensor, kernel: str, scale: Fraction, size: int, shift: Fraction
 ) -> Tensor:
-    weights, first = filter_bank(kernel, scale, shift)
+    weights, first = filter_bank(kernel, scale, shift, planes.device, planes.dtype)
     phases, taps = weights.shape
     step = scale.denominator
     groups = -(-size // phases)
@@ -155,7 +165,7 @@ def _resample_rows(
     padded = F.pad(planes[:, None], (0, 0, -first, after), mode="replicate")[:, 0].contiguous()
     columns = planes.shape[2]
     made = planes.new_empty((len(planes), groups, phases, columns))
-    bank = weights.to(planes.device, planes.dtype).expand(groups, -1, -1)
+    bank = weights.expand(groups, -1, -1)
     for plane, result in zip(padded, made, strict=True):
         # Each group of outputs takes its own few rows; they overlap, and are not copied.
         windows = plane.as_strided((groups, taps, columns), (step * columns, columns, 1))

@@ -125,7 +125,8 @@ def test_the_checking_process_cannot_act_even_if_weights_could(tmp_path: Path, a
     (tmp_path / "folder").mkdir()
     places = [tmp_path / name for name in ("executed", "full", "folder")]
     code = (
-        "import ctypes, os, pathlib, socket, sqlite3, subprocess\nfrom upscalers.core.checkpoints import *\n"
+        "import ctypes, os, pathlib, socket, sqlite3, subprocess\n"
+        "from upscalers.core.checkpoints import *\n"
         "forbid_side_effects()\n"
         f"try: {action.format(*places)}\n"
         "except PermissionError as error: print(error)"

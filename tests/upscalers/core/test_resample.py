@@ -16,7 +16,8 @@ from PIL import Image
 from tests.upscalers.core.clips import noise, real_clip, small_format
 from upscalers.core.clip import PIXEL_FORMATS, ClipFormat, Cut, Planes
 from upscalers.core.colour import to_frames, to_tensors
-from upscalers.core.resample import KERNELS, resample_axis, resample_picture
+from upscalers.core.errors import MethodError
+from upscalers.core.resample import KERNELS, filter_bank, resample_axis, resample_picture
 from upscalers.core.video import FFMPEG, probe, read_frames
 from upscalers.methods import all_methods
 
@@ -271,3 +272,22 @@ def test_frames_of_a_batch_do_not_touch_each_other(kernel: str) -> None:
             large.plane_shapes,
         )  # fmt: skip
         assert all(torch.equal(b[n : n + 1], a) for b, a in zip(batch, alone, strict=True))
+
+
+def test_weights_lie_on_the_device_from_the_first_frame_on() -> None:
+    plane = torch.rand(2, 9, 9)
+    resample_axis(plane, 1, "bicubic", Fraction(7, 5), 12, Fraction(0))
+    before = filter_bank.cache_info()
+    resample_axis(plane, 1, "bicubic", Fraction(7, 5), 12, Fraction(0))
+    after = filter_bank.cache_info()
+    assert (after.hits, after.misses) == (before.hits + 1, before.misses)
+    weights, _ = filter_bank("bicubic", Fraction(7, 5), Fraction(0), CPU, torch.float32)
+    assert weights.dtype == torch.float32 and after.maxsize is not None
+
+
+@pytest.mark.parametrize(
+    ("scale", "simple"), [(Fraction(13333, 10000), "4/3"), (Fraction(10001, 2000), "5")]
+)
+def test_a_fraction_that_would_fill_the_memory_is_refused(scale: Fraction, simple: str) -> None:
+    with pytest.raises(MethodError, match=f"by {scale}: take a fraction such as {simple}$"):
+        resample_axis(torch.rand(1, 9, 9), 1, "lanczos3", scale, 12, Fraction(0))
