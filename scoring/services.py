@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import transaction
-from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
@@ -15,7 +13,7 @@ from upscalers import jobs
 from upscalers.jobs import Progress
 from upscalers.models import PVS, Job, JobKind
 from upscalers.production import pvs_ready, title_of
-from upscalers.services import cancel_if_open, new_job, retry
+from upscalers.services import cancel_if_open, new_job, pvs_going, retry
 
 
 @receiver(pvs_ready)
@@ -23,15 +21,15 @@ def measure_when_ready(sender: object, pvs: PVS, user: Any, **_: Any) -> None:
     request_measurement(pvs, user)
 
 
-@receiver(pre_delete, sender=PVS)
-def measure_no_more(sender: object, instance: PVS, **_: Any) -> None:
-    for run in MetricRun.objects.filter(pvs=instance):
-        cancel_if_open(run.job)
+@receiver(pvs_going)
+def measure_no_more(sender: object, pvs: PVS, user: Any, **_: Any) -> None:
+    for run in MetricRun.objects.filter(pvs=pvs):
+        cancel_if_open(run.job, user)
 
 
 def request_measurement(pvs: PVS, user: Any = None) -> MetricRun:
     """Orders the metrics of a PVS, once; a failed or cancelled run is tried again."""
-    with transaction.atomic():
+    with jobs.in_turn():
         run, created = MetricRun.objects.get_or_create(pvs=pvs)
         if created:
             run.job = new_job(
@@ -51,7 +49,8 @@ def measure_pvs(job: Job, progress: Progress) -> None:
     reference, clip = run.pvs.source.clip, run.pvs.clip
     assert clip is not None, "only a made PVS is measured"
     found = metrics.measure(reference.path, clip.path, clip.format, progress, progress.should_stop)
-    with transaction.atomic():
+    with jobs.in_turn():
+        run = jobs.target_of(MetricRun.objects.filter(pk=run.pk).select_related("pvs"))
         for one in found:
             Measurement.objects.update_or_create(
                 pvs=run.pvs,

@@ -7,14 +7,13 @@ import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import User
 from django.db.models import Q
 
 from tests.factories import make_user
-from upscalers import jobs
+from tests.working import do_job
 from upscalers.core.video import FFMPEG
 from upscalers.models import Job, JobKind, JobState
 
@@ -89,9 +88,6 @@ def run_jobs(
         queued = Q(state=JobState.WAITING) | Q(state=JobState.RUNNING, kind=JobKind.UPSCALE)
         while job := Job.objects.filter(queued).exclude(queue_id=None).last():
             with django_capture_on_commit_callbacks(execute=True):
-                jobs.run_job(WORKER, job.pk)
+                do_job(job.pk)
 
     return run
-
-
-WORKER = SimpleNamespace(worker_name="test-worker", should_abort=lambda: False)

@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.text import slugify
 
 from upscalers import audit, jobs, production, services, store
 from upscalers.core.clip import ClipFormat, Cut
 from upscalers.core.errors import ClipError, MethodError
 from upscalers.jobs import Progress
-from upscalers.methods import all_methods, get_method, lab
+from upscalers.methods import Method, all_methods, get_method, lab
 from upscalers.models import PVS, Job, JobKind, LowResolution, Source, Upload
 
 Options = Mapping[str, Any]
+SOURCE_PK = "source_pk"
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,14 @@ def purpose_of(options: Options) -> Purpose:
         raise ClipError("This upload does not say what it is for. Reload the page.") from None
 
 
-def check(options: Options) -> None:
-    """Before anything is sent: whether the upload could be of use at all."""
-    if options.get("purpose", "source") == "source":
-        services.ingest_options(dict(options))
-    else:
-        purpose_of(options).check(options)
+def check(options: Options) -> dict[str, Any]:
+    """Before anything is sent: whether the upload could be of use at all; what to keep of it."""
+    wish = {key: value for key, value in options.items() if key != SOURCE_PK}
+    if wish.get("purpose", "source") == "source":
+        services.ingest_options(wish)
+        return wish
+    purpose_of(wish).check(wish)
+    return wish | {SOURCE_PK: _source(wish).pk} if "source" in wish else wish
 
 
 def request(upload: Upload) -> Job:
@@ -68,14 +72,15 @@ def take_in(job: Job, progress: Progress) -> None:
     upload = job.uploads.first()
     if upload is None:
         return  # it was taken in, and its worker died before it could say so
-    path = upload.path.with_suffix(Path(upload.file_name).suffix.lower())
-    try:
+    if "source" in upload.options:
+        jobs.target_of(_sources(upload.options))
+    with store.workspace() as folder:  # of this try alone: a killed one leaves a link behind
+        path = folder / f"{upload.pk}{Path(upload.file_name).suffix.lower()}"
         path.hardlink_to(upload.path)  # some formats are known by their names only
-        purpose_of(upload.options).take_in(upload, path, progress)
-    except ClipError as error:
-        raise type(error)(str(error).replace(path.name, upload.file_name)) from error
-    finally:
-        path.unlink(missing_ok=True)
+        try:
+            purpose_of(upload.options).take_in(upload, path, progress)
+        except ClipError as error:
+            raise type(error)(str(error).replace(path.name, upload.file_name)) from error
 
 
 def about_source(source: Source) -> str:
@@ -89,8 +94,15 @@ def open_or_failed(about: str) -> list[Job]:
     return list(found.exclude(state__in=ended_well))
 
 
+def _sources(options: Options) -> QuerySet[Source]:
+    """By number where it is known: the name may change while an upload is under way."""
+    if SOURCE_PK in options:
+        return Source.objects.filter(pk=options[SOURCE_PK])
+    return Source.objects.filter(name=options.get("source", ""))
+
+
 def _source(options: Options) -> Source:
-    found = Source.objects.select_related("clip").filter(name=options.get("source", "")).first()
+    found = _sources(options).select_related("clip").first()
     if found is None:
         raise ClipError("The source this belongs to is not there any more.")
     return found
@@ -126,12 +138,13 @@ def _take_recording(upload: Upload, path: Path, progress: Progress) -> None:
         format, digest = video.make_master(
             path, out, cut, on_progress=progress, should_stop=progress.should_stop
         )
-        with transaction.atomic():
-            Source.objects.select_for_update().get(pk=source.pk)
+        file = store.seal(out)
+        with jobs.in_turn():
+            jobs.target_of(Source.objects.filter(pk=source.pk))
             _refuse_twin(source, float(scale))
             low = LowResolution.objects.create(
                 source=source, scale=float(scale), degradation=production.RECORDED,
-                clip=services.keep_clip(out, format, digest), file_name=upload.file_name,
+                clip=services.keep_clip(file, format, digest), file_name=upload.file_name,
                 recipe={"recording": upload.file_name, "alignment": found.as_json(),
                         "first_frame": cut.start},
             )  # fmt: skip
@@ -180,15 +193,16 @@ def _take_pvs(upload: Upload, path: Path, progress: Progress) -> None:
         format, digest = video.make_master(
             path, out, on_progress=progress, should_stop=progress.should_stop
         )
-        with transaction.atomic():
-            LowResolution.objects.select_for_update(of=("self",)).get(pk=low.pk)
+        kept = store.seal(out)
+        with jobs.in_turn():
+            low = jobs.target_of(LowResolution.objects.filter(pk=low.pk))
             _low_and_slot(upload.options)
             pvs = PVS(
                 low_resolution=low, method=method.slug, weights_sha256=method.weights_sha256,
                 alignment=found.as_json(), file_name=upload.file_name, device="made elsewhere",
                 parameters=method.parameters or None,
             )  # fmt: skip
-            production.finish_pvs(pvs, out, format, digest, upload.owner)
+            production.finish_pvs(pvs, kept, format, digest, upload.owner)
             audit.record(upload.owner, "PVS added", pvs, file=upload.file_name)
             services.discard_upload(upload)
 
@@ -213,22 +227,32 @@ def _check_weights(options: Options) -> None:
 
 
 def _take_weights(upload: Upload, path: Path, progress: Progress) -> None:
-    method = lab.add(path, **_stated(upload.options), added_by=upload.owner.get_username())
-    with transaction.atomic():
+    stated, by = _stated(upload.options), upload.owner.get_username()
+    method = _added_already(stated["slug"], path, by) or lab.add(path, **stated, added_by=by)
+    with jobs.in_turn():
         audit.record(upload.owner, "method added", method, file=upload.file_name)
         services.discard_upload(upload)
+
+
+def _added_already(slug: str, file: Path, by: str) -> Method | None:
+    """By a worker that was killed before it could say so: the list of methods is in files."""
+    wanted = (slug, store.file_sha256(file), by)
+    for added in lab.descriptors():
+        if (added.slug, added.weights_sha256, added.added_by) == wanted:
+            return added.method
+    return None
 
 
 PURPOSES = {
     "recording": Purpose(
         _check_recording,
-        lambda options, file: f"Recording {file} beside {options['source']}",
+        lambda options, file: f"Recording {file} beside {_source(options)}",
         _source_about,
         _take_recording,
     ),
     "pvs": Purpose(
         _check_pvs,
-        lambda options, file: f"PVS {file} of {options['source']}, made elsewhere",
+        lambda options, file: f"PVS {file} of {_source(options)}, made elsewhere",
         _source_about,
         _take_pvs,
     ),

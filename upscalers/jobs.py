@@ -1,7 +1,8 @@
 """How long work runs: claimed by a worker, reporting progress, cancellable, never stuck.
 
 A `Job` row is what people see; the queue's own row says which worker has it. This module keeps
-the two in step. What a job does is registered by the app that knows it (`tasks.py`).
+the two in step: a job has many rows in the queue over its life, and only the one in `queue_id`
+counts. What a job does is registered by the app that knows it (`tasks.py`).
 """
 
 from __future__ import annotations
@@ -10,16 +11,16 @@ import errno
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
 from django.db import OperationalError, close_old_connections, connection, transaction
 from django.db.models import F, Model, Q, QuerySet, Sum
-from django.db.models.functions import Least
+from django.db.models.functions import Least, Now
 from django.dispatch import Signal
-from django.utils import timezone
 from django.utils.module_loading import import_string
 from procrastinate.contrib.django import app as queue_app
 from procrastinate.exceptions import ConnectorException
@@ -39,15 +40,32 @@ MOST_ATTEMPTS = 3
 STALLED_AFTER_SECONDS = 15.0
 REPORT_EVERY_SECONDS = 0.5
 UPKEEP_EVERY_SECONDS = 5.0
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)  # by whichever clock
 
 # Sent when a job is over, however it ended.
 job_ended = Signal()
 
 Work = Callable[[Job, "Progress"], None]
+User = Any  # an account, or None on the command line
 
 # By dotted name, so that a process that never works never loads what work needs.
 _works: dict[str, str] = {}
 _beginnings: dict[str, str] = {}
+
+
+# Any number that nothing else in this database locks.
+_TURN = 0x6D696467726579
+
+
+@contextmanager
+def in_turn() -> Iterator[None]:
+    """A transaction that waits for the others of its kind: for whatever orders, begins, ends or
+    removes things. Jobs, parts, PVSs and low-resolution versions hang on one another both ways, so
+    that locks on their rows would be taken in opposite orders. Nothing long is done inside."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_TURN])
+        yield
 
 
 class WorkerStopping(Exception):
@@ -64,11 +82,12 @@ def register(kind: JobKind, work: str, begin: str = "") -> None:
         _beginnings[kind] = begin
 
 
-def begin(job: Job) -> None:
-    beginning: Callable[[Job], None] = import_string(
-        _beginnings.get(job.kind, f"{__name__}.enqueue")
-    )
-    beginning(job)
+def begin(job: Job, user: User) -> None:
+    if job.kind not in _beginnings:
+        enqueue(job)
+        return
+    beginning: Callable[[Job, User], None] = import_string(_beginnings[job.kind])
+    beginning(job, user)
 
 
 class Removed(Exception):
@@ -140,20 +159,20 @@ def reset(job: Job) -> bool:
     job.state, job.error, job.attempts = JobState.WAITING, "", 0
     job.cancel_requested, job.finished_at, job.done, job.fps = False, None, 0, 0.0
     job.dismissed = False
-    job.queue_id = None
+    job.queue_id, job.dismissed = None, False
     job.save()
     return True
 
 
 def hold(queue: str, user_name: str) -> None:
     """From now on nothing of the queue is begun; what runs goes on to its end."""
-    with transaction.atomic():
+    with in_turn():
         Hold.objects.get_or_create(queue=queue, defaults={"by": user_name})
         _move_waiting(queue, HELD + queue)
 
 
 def release(queue: str) -> None:
-    with transaction.atomic():
+    with in_turn():
         Hold.objects.filter(queue=queue).delete()
         _move_waiting(HELD + queue, queue)
 
@@ -169,7 +188,7 @@ def _move_waiting(old: str, new: str) -> None:
 
 def prioritise(job: Job, priority: int) -> None:
     """Also for its parts, and also if it is in the queue already."""
-    with transaction.atomic():
+    with in_turn():
         group = Job.objects.filter(Q(pk=job.pk) | Q(parent=job.pk))
         group.update(priority=priority)
         with connection.cursor() as cursor:
@@ -180,15 +199,18 @@ def prioritise(job: Job, priority: int) -> None:
             )
 
 
-def claim(job_id: int, worker: str) -> Job | None:
+def claim(job_id: int, queue_id: int, worker: str) -> Job | None:
     """Takes the job if it is still wanted: a cancelled or finished one is not run again."""
     taken = Job.objects.filter(
-        pk=job_id, state__in=[JobState.WAITING, JobState.RUNNING], cancel_requested=False
+        pk=job_id,
+        queue_id=queue_id,
+        state__in=[JobState.WAITING, JobState.RUNNING],
+        cancel_requested=False,
     ).update(
         state=JobState.RUNNING,
         attempts=F("attempts") + 1,
         worker=worker,
-        started_at=timezone.now(),
+        started_at=Now(),
         done=0,
         fps=0.0,
         error="",
@@ -198,17 +220,20 @@ def claim(job_id: int, worker: str) -> Job | None:
     job = Job.objects.get(pk=job_id)
     if job.parent_id:
         Job.objects.filter(pk=job.parent_id, state=JobState.WAITING).update(
-            state=JobState.RUNNING, started_at=timezone.now(), error=""
+            state=JobState.RUNNING, started_at=Now(), error=""
         )
     return job
 
 
 def run_job(context: JobContext, job_id: int) -> None:
-    if _put_back_if_held(job_id):
-        return
-    job = claim(job_id, context.worker_name or "worker")
+    queue_id = context.job.id
+    assert queue_id is not None, "it came from the queue"
+    mine = Job.objects.filter(pk=job_id, queue_id=queue_id)
+    if not mine.exists() or _put_back_if_held(job_id):
+        return  # or it was cancelled since this row was written, and perhaps ordered anew
+    job = claim(job_id, queue_id, context.worker_name or "worker")
     if job is None:
-        finish(Job.objects.filter(pk=job_id, cancel_requested=True).first(), JobState.CANCELLED)
+        finish(mine.filter(cancel_requested=True).first(), JobState.CANCELLED)
         return
     if job.attempts > MOST_ATTEMPTS:
         finish(
@@ -218,22 +243,21 @@ def run_job(context: JobContext, job_id: int) -> None:
             "memory. Free some memory or use a smaller clip, then try again.",
         )
         return
-    Worker.objects.filter(name=job.worker).update(jobs=F("jobs") + 1)
     try:
         do(job, Progress(job, context))
     except WorkerStopping:
-        with transaction.atomic():
-            Job.objects.filter(pk=job.pk, state=JobState.RUNNING).update(
-                state=JobState.WAITING, attempts=0, worker=""
-            )
-            enqueue(job)
+        with in_turn():
+            still_mine = mine.filter(state=JobState.RUNNING, worker=job.worker)
+            if still_mine.update(state=JobState.WAITING, attempts=0, worker=""):
+                enqueue(job)
 
 
 def stop(job: Job) -> None:
     """Ends it at once, or at its next frame where a worker has it."""
-    Job.objects.filter(pk=job.pk).update(cancel_requested=True)
-    if job.state == JobState.WAITING or job.queue_id is None:
-        finish(job, JobState.CANCELLED)
+    with in_turn():
+        mine = Job.objects.filter(pk=job.pk)
+        mine.update(cancel_requested=True)  # from here on no worker can claim it
+        finish(mine.filter(worker="").first(), JobState.CANCELLED)
 
 
 def _put_back_if_held(job_id: int) -> bool:
@@ -241,44 +265,53 @@ def _put_back_if_held(job_id: int) -> bool:
     job = Job.objects.filter(pk=job_id, state=JobState.WAITING).first()
     if job is None or not Hold.objects.filter(queue=QUEUES[job.kind]).exists():
         return False
-    with transaction.atomic():
+    with in_turn():
         enqueue(job)
     return True
 
 
 def do(job: Job, progress: Progress) -> None:
-    """Runs a claimed job here and now and records how it ended."""
+    """Runs a claimed job here and now and records how it ended.
+
+    Unless it was put into the queue again meanwhile: then the end is not for this worker to tell.
+    """
     try:
         work: Work = import_string(_works[job.kind])
         work(job, progress)
     except Cancelled:
         if not progress.stop:
             raise WorkerStopping from None
-        finish(job, JobState.CANCELLED)
+        _end(job, JobState.CANCELLED)
     except ClipError as error:
-        finish(job, JobState.FAILED, str(error))
+        _end(job, JobState.FAILED, str(error))
     except Removed:
-        finish(job, JobState.CANCELLED, "What it was about has been removed.")
+        _end(job, JobState.CANCELLED, "What it was about has been removed.")
     except (OperationalError, ConnectorException):
         # The database went away: nothing can be recorded now. Upkeep finds the job again.
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            finish(job, JobState.FAILED, "The disk is full. Free some space, then press Retry.")
+            _end(job, JobState.FAILED, "The disk is full. Free some space, then press Retry.")
             return
         log.exception("job %s (%s) failed", job.pk, job.title)
-        finish(job, JobState.FAILED, f"Unexpected error: {type(error).__name__}: {error}")
+        _end(job, JobState.FAILED, f"Unexpected error: {type(error).__name__}: {error}")
     else:
-        finish(job, JobState.DONE)
+        _end(job, JobState.DONE)
+
+
+def _end(job: Job, state: JobState, error: str = "") -> None:
+    with in_turn():
+        if Job.objects.filter(pk=job.pk, queue_id=job.queue_id).exists():
+            finish(job, state, error)
 
 
 def finish(job: Job | None, state: JobState, error: str = "") -> None:
     if job is None:
         return
-    with transaction.atomic():
+    with in_turn():
         ended = Job.objects.filter(
             pk=job.pk, state__in=[JobState.WAITING, JobState.RUNNING]
-        ).update(state=state, error=error, finished_at=timezone.now(), worker="")
+        ).update(state=state, error=error, finished_at=Now(), worker="")
         if ended:
             job_ended.send(Job, job=job, state=state)
     if ended:
@@ -289,9 +322,12 @@ def recover() -> int:
     """Gives jobs of dead workers to living ones; returns how many were freed.
 
     A worker that was killed leaves its job 'doing' in the queue with an old heartbeat. A database
-    that was killed can leave an open job with no live row in the queue at all.
+    that was killed can leave an open job with no live row in the queue at all. What was put into
+    a held queue in the moment of its release would wait there for ever.
     """
-    with connection.cursor() as cursor:
+    with in_turn(), connection.cursor() as cursor:
+        for queue in {*QUEUES.values()} - {*Hold.objects.values_list("queue", flat=True)}:
+            _move_waiting(HELD + queue, queue)
         cursor.execute(
             """
             SELECT job.id FROM procrastinate_jobs job
@@ -302,8 +338,7 @@ def recover() -> int:
             [STALLED_AFTER_SECONDS],
         )
         stalled = [row[0] for row in cursor.fetchall()]
-    freed = sum(_retry_queued(queue_id) for queue_id in stalled)
-    with transaction.atomic(), connection.cursor() as cursor:
+        freed = sum(_retry_queued(queue_id) for queue_id in stalled)
         cursor.execute(
             """
             SELECT id FROM upscalers_job job
@@ -323,18 +358,17 @@ def recover() -> int:
 
 
 def report_worker(name: str, queues: Sequence[str], device: str = "") -> None:
-    """Says that a worker is alive; those that were silent for a day are forgotten."""
-    Worker.objects.update_or_create(
-        name=name,
-        defaults={"seen_at": timezone.now()},
-        create_defaults={"queues": ", ".join(queues), "device": device},
-    )
-    Worker.objects.filter(seen_at__lt=timezone.now() - timedelta(days=1)).delete()
+    """Says that a worker is alive; those that were silent for a day are forgotten.
+
+    By the database's clock, since those of the machines may differ.
+    """
+    said = {"seen_at": Now(), "queues": ", ".join(queues), "device": device}
+    Worker.objects.update_or_create(name=name, defaults=said)
+    Worker.objects.filter(seen_at__lt=Now() - timedelta(days=1)).delete()
 
 
 def living_workers() -> QuerySet[Worker]:
-    silent = timezone.now() - timedelta(seconds=STALLED_AFTER_SECONDS)
-    return Worker.objects.filter(seen_at__gte=silent)
+    return Worker.objects.filter(seen_at__gte=Now() - timedelta(seconds=STALLED_AFTER_SECONDS))
 
 
 def _device_of(queues: Sequence[str]) -> str:
@@ -347,9 +381,10 @@ def _device_of(queues: Sequence[str]) -> str:
 
 def _retry_queued(queue_id: int) -> bool:
     try:
-        queue_app.job_manager.retry_job_by_id(queue_id, timezone.now())
+        with transaction.atomic():
+            queue_app.job_manager.retry_job_by_id(queue_id, AT_ONCE)
     except ConnectorException:
-        return False  # another worker was faster
+        return False  # its worker came back
     log.warning("queued job %s is taken back from a worker that stopped answering", queue_id)
     return True
 
@@ -358,13 +393,13 @@ def start_upkeep(name: str, queues: Sequence[str]) -> threading.Thread:
     """Runs `recover` every few seconds for the life of this worker, whatever the queue does."""
 
     def keep() -> None:
-        device = _device_of(queues)
-        Worker.objects.filter(name=name).delete()
+        device = ""
         while True:
             try:
                 close_old_connections()
-                report_worker(name, queues, device)
                 recover()
+                device = device or _device_of(queues)
+                report_worker(name, queues, device)
             except Exception:
                 log.exception("upkeep of jobs failed; trying again")
             time.sleep(UPKEEP_EVERY_SECONDS)

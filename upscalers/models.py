@@ -77,7 +77,10 @@ class Job(models.Model):
 
     class Meta:
         ordering = ["-created_at", "-pk"]
-        indexes = [models.Index(fields=["state", "-created_at"])]
+        indexes = [
+            models.Index(fields=["state", "-created_at"]),
+            models.Index(fields=["about"], name="job_about"),
+        ]
 
     def __str__(self) -> str:
         return self.title
@@ -89,6 +92,13 @@ class Job(models.Model):
     @property
     def can_retry(self) -> bool:
         return self.state in (JobState.FAILED, JobState.CANCELLED)
+
+    @property
+    def offers_retry(self) -> bool:
+        """What was to be brought in is kept as long as its failure is to be seen."""
+        if self.kind in (JobKind.INGEST, JobKind.IMPORT):
+            return self.state == JobState.FAILED and not self.dismissed
+        return self.can_retry
 
     @property
     def parts_done(self) -> int:
@@ -295,6 +305,10 @@ class Costs(models.Model):
         self.joules, self.peak_memory_bytes = cost.joules, cost.peak_memory_bytes
 
 
+COSTS = [field.name for field in Costs._meta.local_fields]
+AND = " and "  # between the kinds of device that made the parts of a PVS
+
+
 class PVS(Costs):
     """Processed video sequence: a source, made small, upscaled by one method."""
 
@@ -337,6 +351,11 @@ class PVS(Costs):
         return f"{self.low_resolution.file_stem}-{self.method}"
 
     @property
+    def made_on_several(self) -> bool:
+        """Kinds of device. Each computes a little differently, so that its parts may too."""
+        return AND in self.device
+
+    @property
     def frames_per_second(self) -> float | None:
         if self.clip is None or not self.wall_seconds:
             return None
@@ -369,7 +388,7 @@ class Chunk(Costs):
     @property
     def path(self) -> Path:
         """By number, not by content: two parts of a clip may be equal, and each has its own end."""
-        return store.root() / "chunks" / f"{self.pvs_id}-{self.number}-{self.pk}.mkv"
+        return store.parts_folder() / f"{self.pvs_id}-{self.number}-{self.pk}.mkv"
 
 
 @receiver(post_delete, sender=Chunk)
@@ -384,9 +403,7 @@ class Worker(models.Model):
     name = models.CharField(max_length=100, primary_key=True)
     queues = models.CharField(max_length=100)
     device = models.CharField(max_length=200, blank=True)
-    started_at = models.DateTimeField(default=timezone.now)
-    seen_at = models.DateTimeField(default=timezone.now, db_index=True)
-    jobs = models.PositiveIntegerField(default=0, help_text="begun since it started")
+    seen_at = models.DateTimeField(db_index=True, help_text="by the database's clock")
 
     class Meta:
         ordering = ["name"]

@@ -6,13 +6,11 @@ of workers share; when the last is done, the PVS's own job joins them on queue `
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Max, ProtectedError, Sum
 from django.dispatch import Signal, receiver
 from django.utils import timezone
@@ -25,8 +23,28 @@ from upscalers.core.errors import ClipError
 from upscalers.core.video import frames_sha256
 from upscalers.jobs import Progress
 from upscalers.methods import Method, get_method, name_of
-from upscalers.models import PVS, Chunk, Job, JobKind, JobState, LowResolution, Source
-from upscalers.services import cancel_if_open, keep_clip, new_job, request_rendition, retry, sweep
+from upscalers.models import (
+    AND,
+    COSTS,
+    OPEN_STATES,
+    PVS,
+    Chunk,
+    Job,
+    JobKind,
+    JobState,
+    LowResolution,
+    Source,
+)
+from upscalers.services import (
+    discard_low_resolution,
+    discard_pvs,
+    keep_clip,
+    new_job,
+    request_rendition,
+    retry,
+    sweep,
+)
+from upscalers.store import Sealed
 
 SCALES = (1.5, 2, 3, 4)
 RECORDED = "recorded"
@@ -34,7 +52,7 @@ RECORDED = "recorded"
 # Sent inside the transaction that makes the PVS ready, for apps above that measure it.
 pvs_ready = Signal()
 
-User = Any  # an account, or None on the command line
+User = jobs.User
 
 
 # ---- ordering --------------------------------------------------------------------------------
@@ -51,7 +69,11 @@ def request_pvss(
     wanted = [get_method(slug) for slug in methods]
     for method in wanted:
         method.own_scale(degrade.exact_scale(scale))  # refuses one that does not run here
-    with transaction.atomic():
+    with jobs.in_turn():
+        audit.record(
+            user, "PVSs ordered", source,
+            scale=scale, degradation=degradation, methods=[method.slug for method in wanted],
+        )  # fmt: skip
         request_rendition(source.clip, source.name, user)
         low = _request_low_resolution(source, scale, degradation, user)
         return [_request_pvs(low, method, user) for method in wanted]
@@ -70,8 +92,7 @@ def _request_low_resolution(
     else:
         degrade.parse_degradation(degradation)
         low, created = wanted.get_or_create(source=source, scale=scale, degradation=degradation)
-    # Locked until the PVSs are ordered: whoever makes it then begins them, or finds it made here.
-    low = wanted.select_for_update(of=("self",)).get()
+    low = wanted.get()
     if created:
         title = f"Make {source} smaller, {degrade.degradation_name(degradation)} x{scale:g}"
         low.job = new_job(JobKind.DEGRADE, title, source.clip.frames, user)
@@ -104,7 +125,9 @@ def _request_pvs(low: LowResolution, method: Method, user: User) -> PVS:
 
 
 def begin(pvs: PVS) -> None:
-    """Puts the parts that are not made yet into the queue; the PVS's own job waits for them."""
+    """Puts the parts that are not made yet into the queue; the PVS's own job waits for them.
+
+    Called `in_turn`, as all that changes parts."""
     assert pvs.job is not None
     pvs.job.parts.filter(chunk=None).delete()  # of an attempt that was given up
     for number, part in enumerate(get_method(pvs.method).parts(pvs.source.clip.frames)):
@@ -116,22 +139,22 @@ def begin(pvs: PVS) -> None:
             )  # fmt: skip
         elif chunk.is_made or (chunk.job.is_open and not chunk.job.cancel_requested):
             continue
-        elif not jobs.reset(chunk.job):  # its worker has yet to notice that it was cancelled
-            Job.objects.filter(pk=chunk.job.pk).update(parent=None)
-            chunk.job = _new_chunk_job(pvs, part)
+        elif not jobs.reset(chunk.job):  # it was done, or its worker has yet to notice its end
+            old, chunk.job = chunk.job, _new_chunk_job(pvs, part)
             chunk.save(update_fields=["job"])
+            old.delete()
         jobs.enqueue(chunk.job)
     _join_when_made(pvs)
 
 
-def begin_job(job: Job) -> None:
+def begin_job(job: Job, user: User) -> None:
     """Tries a PVS again, with its low-resolution version where that is missing."""
     pvs = jobs.target_of(job.upscales.select_related("low_resolution__job"))
     low = pvs.low_resolution
     if low.clip_id:
         begin(pvs)
     elif low.job is not None and low.job.can_retry:
-        retry(low.job)
+        retry(low.job, user)
 
 
 def _new_chunk_job(pvs: PVS, part: Part) -> Job:
@@ -144,9 +167,10 @@ def _new_chunk_job(pvs: PVS, part: Part) -> Job:
 
 
 def _join_when_made(pvs: PVS) -> None:
-    """The caller holds the PVS's row, so that of two last parts one sees the other."""
-    if pvs.job is not None and not pvs.chunks.filter(frames_sha256="").exists():
-        jobs.enqueue(pvs.job)
+    """Called `in_turn`, so that of two last parts one sees the other."""
+    job = Job.objects.filter(upscales=pvs, state__in=OPEN_STATES).first()
+    if job is not None and not pvs.chunks.filter(frames_sha256="").exists():
+        jobs.enqueue(job)
 
 
 # ---- making ----------------------------------------------------------------------------------
@@ -161,10 +185,11 @@ def make_low_resolution(job: Job, progress: Progress) -> None:
             source_clip.path, source_clip.format, out, low.factor, low.degradation,
             progress, progress.should_stop,
         )  # fmt: skip
-        with transaction.atomic():
-            low = LowResolution.objects.select_for_update().get(pk=low.pk)
+        file = store.seal(out)
+        with jobs.in_turn():
+            low = jobs.target_of(LowResolution.objects.filter(pk=low.pk))
             if low.clip is None:
-                low.clip, low.recipe = keep_clip(out, format, digest), recipe
+                low.clip, low.recipe = keep_clip(file, format, digest), recipe
                 low.save(update_fields=["clip", "recipe"])
             begin_waiting(low)
 
@@ -195,17 +220,18 @@ def make_chunk(job: Job, progress: Progress) -> None:
             size=(low.source.clip.width, low.source.clip.height),
             part=Part(chunk.start, chunk.frames),
         )  # fmt: skip
-        with transaction.atomic():
-            pvs = PVS.objects.select_for_update(of=("self",)).filter(pk=chunk.pvs_id).first()
-            chunk = jobs.target_of(Chunk.objects.filter(pk=chunk.pk))
-            if chunk.is_made or pvs is None:
+        store.flush(out)
+        with jobs.in_turn():
+            chunk = jobs.target_of(Chunk.objects.filter(pk=chunk.pk).select_related("pvs"))
+            if chunk.is_made:
                 return  # another worker was thought dead and was not
             store.put(out, chunk.path)
             chunk.frames_sha256 = result.frames_sha256
             chunk.note_cost(result.device, result.cost, result.versions)
-            chunk.save()
-            PVS.objects.filter(pk=pvs.pk).update(resampler=result.resampler)
-            _join_when_made(pvs)
+            chunk.save(update_fields=["frames_sha256", *COSTS])
+            chunk.pvs.resampler = result.resampler
+            chunk.pvs.save(update_fields=["resampler"])
+            _join_when_made(chunk.pvs)
 
 
 def join_chunks(job: Job, progress: Progress) -> None:
@@ -215,6 +241,9 @@ def join_chunks(job: Job, progress: Progress) -> None:
     if pvs.is_ready:
         return
     chunks = list(pvs.chunks.all())
+    if not chunks:
+        _begin_in_parts(pvs)
+        return
     low = pvs.low_resolution
     assert low.clip is not None
     whole = low.source.clip
@@ -222,25 +251,31 @@ def join_chunks(job: Job, progress: Progress) -> None:
     with store.workspace() as folder:
         out = folder / "pvs.mkv"
         digest = _join(chunks, format, out, progress)
-        with transaction.atomic():
-            pvs = PVS.objects.select_for_update(of=("self",)).get(pk=pvs.pk)
+        file = store.seal(out)
+        with jobs.in_turn():
+            pvs = jobs.target_of(PVS.objects.filter(pk=pvs.pk))
             if pvs.is_ready:
                 return  # another worker was thought dead and was not
             _note_costs(pvs)
             pvs.chunks.all().delete()
-            finish_pvs(pvs, out, format, digest, job.requested_by)
+            finish_pvs(pvs, file, format, digest, job.requested_by)
+
+
+def _begin_in_parts(pvs: PVS) -> None:
+    """One that was ordered before there were parts: its job then stood in the queue itself."""
+    with jobs.in_turn():
+        waiting = Job.objects.filter(upscales=pvs, state__in=OPEN_STATES)
+        if waiting.update(queue_id=None, worker=""):
+            begin(pvs)
 
 
 def _join(chunks: list[Chunk], format: ClipFormat, out: Path, progress: Progress) -> str:
     from upscalers.core.join import MadePart, join
 
     lost = [chunk for chunk in chunks if not chunk.path.exists()]
-    if lost or not chunks:
+    if lost:
         Chunk.objects.filter(pk__in=[chunk.pk for chunk in lost]).update(frames_sha256="")
         raise ClipError("Parts of it are not on the disk any more. Press Retry to make them again.")
-    if len(chunks) == 1:
-        os.link(chunks[0].path, out)  # its frames were counted and hashed as they were written
-        return chunks[0].frames_sha256
     parts = [MadePart(chunk.path, chunk.frames, chunk.frames_sha256) for chunk in chunks]
     try:
         return join(parts, format, out, progress, progress.should_stop)
@@ -274,15 +309,15 @@ def _note_costs(pvs: PVS) -> None:
         name: ", ".join(sorted({chunk.versions.get(name, "?") for chunk in chunks}))
         for name in chunks[0].versions
     }
-    pvs.note_cost(", ".join(sorted({chunk.device for chunk in chunks})), cost, versions)
+    pvs.note_cost(AND.join(sorted({chunk.device for chunk in chunks})), cost, versions)
     method, low = get_method(pvs.method), pvs.low_resolution
     assert low.clip is not None
     pvs.gflop_per_frame = gflop_per_frame(method.flop_per_pixel, low.clip.format)
     pvs.parameters = method.parameters or None
 
 
-def finish_pvs(pvs: PVS, file: Path, format: ClipFormat, digest: str, user: User) -> None:
-    """Inside a transaction that holds the PVS's row."""
+def finish_pvs(pvs: PVS, file: Sealed, format: ClipFormat, digest: str, user: User) -> None:
+    """Called `in_turn`."""
     pvs.clip = keep_clip(file, format, digest)
     pvs.made_at = timezone.now()
     pvs.save()
@@ -296,30 +331,25 @@ def finish_pvs(pvs: PVS, file: Path, format: ClipFormat, digest: str, user: User
 def remove_pvs(pvs: PVS, user: User) -> None:
     """Removes a PVS with its clip; refused while a comparison needs it."""
     try:
-        with transaction.atomic():
+        with jobs.in_turn():
             audit.record(user, "PVS removed", pvs)
-            cancel_if_open(pvs.job)
-            pvs.delete()
+            discard_pvs(pvs, user)
     except ProtectedError as error:
         raise ClipError(f"{title_of(pvs)} is part of a planned comparison and stays.") from error
-    sweep()
+    sweep(user)
 
 
 def remove_low_resolution(low: LowResolution, user: User) -> None:
     """Removes a low-resolution version with all PVSs made from it."""
     try:
-        with transaction.atomic():
+        with jobs.in_turn():
             audit.record(user, "low-resolution version removed", low)
-            cancel_if_open(low.job)
-            for pvs in low.pvss.all():
-                cancel_if_open(pvs.job)
-                pvs.delete()
-            low.delete()
+            discard_low_resolution(low, user)
     except ProtectedError as error:
         raise ClipError(
             f"A PVS made from {low} is part of a planned comparison: nothing was removed."
         ) from error
-    sweep()
+    sweep(user)
 
 
 # ---- ending ----------------------------------------------------------------------------------
@@ -333,7 +363,10 @@ def _end_with_it(sender: object, job: Job, state: JobState, **_: Any) -> None:
     if job.kind == JobKind.DEGRADE:
         reason = "Its low-resolution version was not made. Press Retry to make both."
         for waiting in Job.objects.filter(
-            kind=JobKind.UPSCALE, state=JobState.WAITING, upscales__low_resolution__job=job
+            kind=JobKind.UPSCALE,
+            state=JobState.WAITING,
+            upscales__low_resolution__job=job,
+            upscales__low_resolution__clip=None,
         ):
             jobs.finish(waiting, JobState.FAILED, reason)
     elif job.kind == JobKind.CHUNK:
@@ -341,7 +374,7 @@ def _end_with_it(sender: object, job: Job, state: JobState, **_: Any) -> None:
         if now is not None:
             jobs.finish(now.parent, state, now.error)
     elif job.kind == JobKind.UPSCALE:
-        for part in job.parts.filter(state__in=[JobState.WAITING, JobState.RUNNING]):
+        for part in job.parts.filter(state__in=OPEN_STATES):
             jobs.stop(part)
         if state == JobState.CANCELLED:  # a failed one keeps its parts for another try
             Chunk.objects.filter(pvs__job=job).delete()

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError
-from django.dispatch import receiver
+from django.db.models import ProtectedError, Q, QuerySet
+from django.dispatch import Signal, receiver
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -23,6 +23,9 @@ from upscalers.core.clip import ClipFormat, Cut, RawParameters
 from upscalers.core.errors import ClipError
 from upscalers.jobs import Progress
 from upscalers.models import (
+    OPEN_STATES,
+    PVS,
+    Chunk,
     Clip,
     Job,
     JobKind,
@@ -32,6 +35,7 @@ from upscalers.models import (
     Source,
     Upload,
 )
+from upscalers.store import Sealed
 
 log = logging.getLogger("midgrey.material")
 
@@ -39,8 +43,12 @@ log = logging.getLogger("midgrey.material")
 NEVER_CANCELLED_WITH_ALL = (JobKind.INGEST, JobKind.IMPORT)
 ABANDONED_WORK = timedelta(days=1)
 ABANDONED_UPLOAD = timedelta(days=14)
+ABANDONED_PARTS = timedelta(days=14)
 
-User = Any  # an account, or None on the command line
+# Sent before a PVS is removed, for apps above that still work on it.
+pvs_going = Signal()
+
+User = jobs.User
 OnProgress = Callable[[int, int], None] | None
 ShouldStop = Callable[[], bool] | None
 
@@ -48,14 +56,14 @@ ShouldStop = Callable[[], bool] | None
 # ---- clips -----------------------------------------------------------------------------------
 
 
-def keep_clip(path: Path, format: ClipFormat, frames_sha256: str) -> Clip:
-    """Takes a finished lossless file into the store and describes it."""
-    sha256, size = store.adopt(path, path.suffix)
+def keep_clip(file: Sealed, format: ClipFormat, frames_sha256: str) -> Clip:
+    """Takes a finished lossless file into the store and describes it; called `in_turn`."""
+    file.keep()
     clip, _ = Clip.objects.get_or_create(
-        sha256=sha256,
+        sha256=file.sha256,
         defaults={
-            "suffix": path.suffix,
-            "size_bytes": size,
+            "suffix": file.suffix,
+            "size_bytes": file.size,
             "frames_sha256": frames_sha256,
             "width": format.width,
             "height": format.height,
@@ -76,7 +84,7 @@ def request_rendition(clip: Clip, title: str, user: User = None) -> Rendition | 
     """Orders the playback file of a clip, once; none where the display could not play it."""
     if clip.why_not_displayable:
         return None
-    with transaction.atomic():
+    with jobs.in_turn():
         wanted, created = Rendition.objects.get_or_create(clip=clip)
         if created:
             wanted.job = new_job(JobKind.RENDER, f"Playback file of {title}", clip.frames, user)
@@ -96,10 +104,18 @@ def render(job: Job, progress: Progress) -> None:
         manifest = rendition.make_rendition(
             wanted.clip.path, wanted.clip.format, out, progress, progress.should_stop
         )
-        sha256, size = store.adopt(out, Rendition.SUFFIX)
-    Rendition.objects.filter(pk=wanted.pk).update(
-        sha256=sha256, size_bytes=size, manifest=manifest.as_json()
-    )
+        if manifest.frames_sha256 != wanted.clip.frames_sha256:
+            raise ClipError(
+                f"The clip {wanted.clip.path.name} is not what was written any more. Check the "
+                "disk, then remove what it belongs to and make that again."
+            )
+        file = store.seal(out)
+        with jobs.in_turn():
+            wanted = jobs.target_of(Rendition.objects.filter(pk=wanted.pk))
+            file.keep()
+            wanted.sha256, wanted.size_bytes = file.sha256, file.size
+            wanted.manifest = manifest.as_json()
+            wanted.save(update_fields=["sha256", "size_bytes", "manifest"])
 
 
 # ---- sources ---------------------------------------------------------------------------------
@@ -151,9 +167,10 @@ def ingest(
         timecode = video.timecode_of(path) if path.is_file() and wish.raw is None else ""
         picture = folder / "thumbnail.jpg"
         video.make_thumbnail(master, format, picture)
-        with transaction.atomic():
+        file = store.seal(master)
+        with jobs.in_turn():
             source = _create_source(
-                keep_clip(master, format, frames_sha256), wish, cut, file_sha256,
+                keep_clip(file, format, frames_sha256), wish, cut, file_sha256,
                 picture.read_bytes(), _conversion(path), user,
             )  # fmt: skip
             source.timecode = timecode
@@ -231,7 +248,13 @@ def ingest_upload(job: Job, progress: Progress) -> None:
 
 
 @receiver(jobs.job_ended)
-def _discard_what_was_uploaded(sender: object, job: Job, **_: Any) -> None:
+def _discard_what_was_uploaded(sender: object, job: Job, state: JobState, **_: Any) -> None:
+    """What failed is kept, so that it can be tried again without sending it again."""
+    if state != JobState.FAILED:
+        _discard_uploads_of(job)
+
+
+def _discard_uploads_of(job: Job) -> None:
     for upload in job.uploads.all():
         discard_upload(upload)
 
@@ -276,12 +299,27 @@ def _raw(text: str) -> RawParameters:
 def discard_abandoned() -> None:
     """Files nobody will come back for: of killed workers, and uploads given up long ago."""
     cleared = store.clear_abandoned_workspaces(ABANDONED_WORK.total_seconds())
-    uploads = Upload.objects.filter(job=None, updated_at__lt=timezone.now() - ABANDONED_UPLOAD)
-    for upload in uploads:
-        log.info("upload %s of %s was given up", upload.file_name, upload.owner)
-        discard_upload(upload)
     if cleared:
         log.info("%s unfinished folders of dead workers are removed", cleared)
+    long_ago = timezone.now() - ABANDONED_UPLOAD
+    broken_off = Q(job=None, updated_at__lt=long_ago)
+    failed = Q(job__state=JobState.FAILED, job__finished_at__lt=long_ago)
+    for upload in Upload.objects.filter(broken_off | failed):
+        log.info("upload %s of %s was given up", upload.file_name, upload.owner)
+        discard_upload(upload)
+    _discard_abandoned_parts()
+
+
+def _discard_abandoned_parts() -> None:
+    """Of PVSs that failed long ago, and files whose worker was killed before it could say so."""
+    with jobs.in_turn():
+        Chunk.objects.filter(
+            pvs__job__state=JobState.FAILED,
+            pvs__job__finished_at__lt=timezone.now() - ABANDONED_PARTS,
+        ).delete()
+        Job.objects.filter(kind=JobKind.CHUNK, parent=None, chunk=None).delete()
+        wanted = {chunk.path for chunk in Chunk.objects.all()}
+        store.clear_parts(wanted, ABANDONED_WORK.total_seconds())
 
 
 def discard_upload(upload: Upload) -> None:
@@ -303,39 +341,64 @@ def rename_source(source: Source, name: str, user: User) -> None:
 
 def remove_source(source: Source, user: User) -> None:
     """Removes a source with its PVSs; refused while a study uses it."""
-    studies = list(source.studies.all())
-    if studies:
-        names = ", ".join(f"“{study}”" for study in studies)
-        raise ClipError(f"{source.name} is used by {names}. Take it out of there first.")
+    studies = source.studies.count()
+    if studies:  # by number: not everybody may know of all of them
+        by = "a study" if studies == 1 else f"{studies} studies"
+        raise ClipError(f"{source.name} is used by {by}. Take it out of there first.")
     try:
-        with transaction.atomic():
+        with jobs.in_turn():
             audit.record(user, "source removed", source)
             for low in source.low_resolutions.all():
-                for pvs in low.pvss.all():
-                    cancel_if_open(pvs.job)
-                    pvs.delete()
-                cancel_if_open(low.job)
-                low.delete()
+                discard_low_resolution(low, user)
             source.delete()
     except ProtectedError as error:
         raise ClipError(f"{source.name} is still used by a planned comparison.") from error
-    sweep()
+    sweep(user)
 
 
-def sweep() -> None:
+def discard_low_resolution(low: LowResolution, user: User) -> None:
+    for pvs in low.pvss.all():
+        discard_pvs(pvs, user)
+    cancel_if_open(low.job, user)
+    low.delete()
+
+
+def discard_pvs(pvs: PVS, user: User) -> None:
+    """With what is still being done for it; its clip goes when things are swept."""
+    cancel_if_open(pvs.job, user)
+    pvs_going.send(PVS, pvs=pvs, user=user)
+    pvs.delete()
+
+
+def sweep(user: User = None) -> None:
     """Deletes clips nothing refers to any more, rows and files."""
     lost = Clip.objects.filter(
         sources__isnull=True, pvss__isnull=True
     ).exclude(pk__in=LowResolution.objects.exclude(clip=None).values("clip"))  # fmt: skip
-    for clip in lost.select_related("rendition"):
-        wanted = getattr(clip, "rendition", None)
-        if wanted is not None:
-            cancel_if_open(wanted.job)
-            if wanted.is_ready and Rendition.objects.filter(sha256=wanted.sha256).count() == 1:
-                wanted.path.unlink(missing_ok=True)
-        path = clip.path
-        clip.delete()
-        path.unlink(missing_ok=True)
+    for clip in lost:
+        try:
+            with jobs.in_turn():
+                _discard_clip(clip, user)
+        except ProtectedError:
+            log.info("%s was taken into use again just now and stays", clip)
+
+
+def _discard_clip(clip: Clip, user: User) -> None:
+    rendition = Rendition.objects.filter(clip=clip).select_related("job").first()
+    if rendition is not None:
+        cancel_if_open(rendition.job, user)
+    clip.delete()
+    transaction.on_commit(lambda: _forget_file(clip.path, Clip.objects.filter(sha256=clip.sha256)))
+    if rendition is not None and rendition.is_ready:
+        same = Rendition.objects.filter(sha256=rendition.sha256)
+        transaction.on_commit(lambda: _forget_file(rendition.path, same))
+
+
+def _forget_file(path: Path, users: QuerySet[Any]) -> None:
+    """Unless the same bytes were kept again meanwhile."""
+    with jobs.in_turn():
+        if not users.exists():
+            path.unlink(missing_ok=True)
 
 
 # ---- jobs ------------------------------------------------------------------------------------
@@ -348,22 +411,32 @@ def new_job(kind: JobKind, title: str, total: int, user: User) -> Job:
 
 def cancel(job: Job, user: User = None) -> None:
     """A waiting job ends at once, a running one at its next frame. A part ends with the whole."""
-    with transaction.atomic():
-        job = Job.objects.select_for_update().get(pk=job.parent_id or job.pk)
-        if not job.is_open:
-            raise ClipError(f"“{job.title}” is {job.get_state_display()} already.")
+    if not cancel_if_open(job, user):
+        job = _whole(job) or job
+        raise ClipError(f"“{job.title}” is {job.get_state_display()} already.")
+
+
+def cancel_if_open(job: Job | None, user: User = None) -> bool:
+    """Whether it was: by now it may have ended by itself, or with another."""
+    with jobs.in_turn():
+        job = _whole(job)
+        if job is None or not job.is_open:
+            return False
         audit.record(user, "job cancelled", job)
         jobs.stop(job)
+        return True
+
+
+def _whole(job: Job | None) -> Job | None:
+    """As it is now: the job itself, or that of which it is a part. None if it is gone."""
+    return job and Job.objects.filter(pk=job.parent_id or job.pk).first()
 
 
 def cancel_all(user: User = None) -> int:
-    """Ends everything but what is being brought in."""
-    wanted = Job.objects.filter(parent=None, state__in=[JobState.WAITING, JobState.RUNNING])
+    """Ends everything but what is being brought in; says how much that was."""
+    wanted = Job.objects.filter(parent=None, state__in=OPEN_STATES)
     found = list(wanted.exclude(kind__in=NEVER_CANCELLED_WITH_ALL))
-    for job in found:
-        job.refresh_from_db()
-        cancel_if_open(job)  # some end with others
-    return len(found)
+    return sum(cancel_if_open(job, user) for job in found)
 
 
 def hold(queue: str, user: User) -> None:
@@ -383,20 +456,23 @@ def prioritise(job: Job, priority: int, user: User) -> None:
     jobs.prioritise(job, priority)
 
 
-def cancel_if_open(job: Job | None) -> None:
-    if job is not None and job.is_open:
-        cancel(job)
-
-
 def retry(job: Job, user: User = None) -> None:
-    with transaction.atomic():
-        job = Job.objects.select_for_update().get(pk=job.parent_id or job.pk)
+    with jobs.in_turn():
+        job = _whole(job) or job
         why_not = why_no_retry(job)
         if why_not:
             raise ClipError(why_not)
         jobs.reset(job)
         audit.record(user, "job retried", job)
-        jobs.begin(job)
+        jobs.begin(job, user)
+
+
+def dismiss(job: Job) -> None:
+    """Puts a failure that has been read out of sight. What it is about stays as it is, but a file
+    that could not be taken in goes."""
+    with jobs.in_turn():
+        if Job.objects.filter(pk=job.pk, state=JobState.FAILED).update(dismissed=True):
+            _discard_uploads_of(job)
 
 
 def why_no_retry(job: Job) -> str:

@@ -5,6 +5,7 @@ It never trusts a name; two equal files are one.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -12,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
@@ -65,6 +67,18 @@ def clear_abandoned_workspaces(older_than_seconds: float) -> int:
     return len(abandoned)
 
 
+def parts_folder() -> Path:
+    return root() / "chunks"
+
+
+def clear_parts(wanted: set[Path], older_than_seconds: float) -> None:
+    """Removes files of parts that nobody knows."""
+    oldest = time.time() - older_than_seconds
+    for path in set(parts_folder().glob("*")) - wanted:
+        if _last_written(path) < oldest:
+            path.unlink(missing_ok=True)
+
+
 def _last_written(folder: Path) -> float:
     """Infinite when it vanishes meanwhile: then its owner is alive."""
     try:
@@ -73,17 +87,42 @@ def _last_written(folder: Path) -> float:
         return float("inf")
 
 
-def adopt(path: Path, suffix: str) -> tuple[str, int]:
-    """Moves a finished file into the store; returns its SHA-256 and size."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    size = path.stat().st_size
-    put(path, path_of(sha256, suffix))
-    return sha256, size
+@dataclass(frozen=True)
+class Sealed:
+    """A finished file: safe on the disk, and known by its digest."""
+
+    path: Path
+    suffix: str
+    sha256: str
+    size: int
+
+    def keep(self) -> None:
+        """Moves it into the store; quick, so that a transaction may do it."""
+        put(self.path, path_of(self.sha256, self.suffix))
+
+
+def seal(path: Path) -> Sealed:
+    """Takes as long as reading the file once: not for the inside of a transaction."""
+    flush(path)
+    return Sealed(path, path.suffix, file_sha256(path), path.stat().st_size)
 
 
 def put(path: Path, target: Path) -> None:
-    """Moves a file to its place on the same disk, where it appears whole."""
+    """Moves a file to its place on the same disk, where it appears whole and stays."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    flush(path)
     path.replace(target)
+    try:
+        flush(target.parent)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # as some network file systems say
+            raise
+
+
+def flush(path: Path) -> None:
+    """Waits until a file, or the names in a folder, would survive a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from django.urls import reverse
 
 from scoring.models import Measurement
 from tests.factories import make_user
+from tests.working import do_job
 from upscalers import intake, production, services, store
 from upscalers.core.errors import ClipError
 from upscalers.core.video import FFMPEG, frames_sha256
@@ -64,6 +66,11 @@ def bring(owner: User, file: Path, **options: Any) -> Job:
 
 
 def nothing_left() -> bool:
+    """But uploads that were refused: they may be tried again until they are dismissed."""
+    for upload in Upload.objects.all():
+        assert upload.job is not None and upload.job.state == JobState.FAILED
+        services.dismiss(upload.job)
+        upload.path.unlink()  # a test's transaction is never committed
     return not Upload.objects.exists() and not [
         path for name in ("incoming", "work") for path in (store.root() / name).glob("*")
     ]
@@ -119,8 +126,10 @@ def test_a_recording_that_does_not_fit_is_refused_and_leaves_nothing(
     job.refresh_from_db()
     assert job.state == JobState.FAILED
     assert complaint in job.error and "other.mkv" in job.error
-    assert not LowResolution.objects.exists() and nothing_left()
+    assert not LowResolution.objects.exists()
     assert intake.open_or_failed(intake.about_source(source)) == [job]
+    assert nothing_left()
+    assert intake.open_or_failed(intake.about_source(source)) == []
 
 
 def test_a_second_recording_of_the_same_size_is_refused(
@@ -132,7 +141,58 @@ def test_a_second_recording_of_the_same_size_is_refused(
     run_jobs()
     again.refresh_from_db()
     assert "smaller already. Remove that first" in again.error
-    assert LowResolution.objects.count() == 1
+    production.remove_low_resolution(LowResolution.objects.get(), owner)
+    services.retry(again, owner)
+    run_jobs()
+    again.refresh_from_db()
+    assert (again.state, again.error) == (JobState.DONE, "")
+    assert LowResolution.objects.count() == 1 and nothing_left()
+
+
+@pytest.mark.parametrize("name", ["beside.mkv", "beside"])
+def test_a_recording_whose_worker_was_killed_is_taken_in_by_the_next(
+    source: Source, owner: User, tmp_path: Path, run_jobs: RunJobs,
+    monkeypatch: pytest.MonkeyPatch, name: str,
+) -> None:  # fmt: skip
+    """Also one whose name has no ending."""
+    beside = film(tmp_path / "beside.mkv", "-vf", "scale=64:48:flags=bicubic", seconds=1.2)
+    job = bring(owner, beside.rename(tmp_path / name), purpose="recording", source=source.name)
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as first:
+        first.setattr(services, "keep_clip", killed)
+        first.setattr(shutil, "rmtree", lambda *_, **__: None)  # nobody is there to clear it away
+        with pytest.raises(Killed):
+            run_jobs()
+    run_again = Job.objects.filter(pk=job.pk, state=JobState.RUNNING)
+    assert run_again.update(state=JobState.WAITING)
+    run_jobs()
+    job.refresh_from_db()
+    assert (job.state, job.error) == (JobState.DONE, "")
+    assert not list(store.incoming_folder().iterdir())
+
+
+def test_what_is_taken_in_for_a_source_that_is_removed_meanwhile_is_no_error(
+    source: Source, owner: User, tmp_path: Path, run_jobs: RunJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = film(tmp_path / "beside.mkv", "-vf", "scale=64:48:flags=bicubic", seconds=1.2)
+    job = bring(owner, beside, purpose="recording", source=source.name)
+    seal = store.seal
+
+    def removed_meanwhile(path: Path) -> store.Sealed:
+        services.remove_source(Source.objects.get(pk=source.pk), owner)
+        return seal(path)
+
+    monkeypatch.setattr(store, "seal", removed_meanwhile)
+    do_job(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.error) == (JobState.CANCELLED, "What it was about has been removed.")
+    assert not Upload.objects.exists()
 
 
 # ---- PVSs made elsewhere ---------------------------------------------------------------------
@@ -286,6 +346,26 @@ def test_a_network_of_the_labs_own_becomes_a_method_that_makes_pvss(
     pvs.refresh_from_db()
     assert pvs.is_ready and pvs.weights_sha256 == method.weights_sha256
     assert nothing_left()
+
+
+def test_a_network_added_by_a_worker_that_was_killed_before_it_said_so_is_there(
+    owner: User, tmp_path: Path, run_jobs: RunJobs, methods_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    from tests.upscalers.core import networks
+
+    file = tmp_path / "espcn.pth"
+    torch.save(networks.espcn().state_dict(), file)
+    stated = {"name": "Our ESPCN", "licence": "ours", "citation": "us"}
+    lab.add(file, slug="our-espcn", added_by="olga", **stated)
+    job = bring(owner, file, purpose="weights", **stated)
+    run_jobs()
+    job.refresh_from_db()
+    assert (job.state, job.error) == (JobState.DONE, "")
+    other = bring(make_user("else", "coordinator"), file, purpose="weights", **stated)
+    run_jobs()
+    other.refresh_from_db()
+    assert "there is a method our-espcn already" in other.error
 
 
 def test_a_hostile_file_is_refused_and_executes_nothing(

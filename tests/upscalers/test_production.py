@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.utils import timezone
 
 from scoring.models import Measurement
+from tests.waiting import wait_for
+from tests.working import do_job, run_queued
 from upscalers import jobs, production, services, store
 from upscalers.core.errors import ClipError
 from upscalers.methods import Method, built_in, get_method
 from upscalers.models import (
     PVS,
+    AuditEntry,
     Chunk,
     Clip,
     Hold,
@@ -33,7 +40,6 @@ pytestmark = pytest.mark.django_db
 
 MakeVideo = Callable[..., Path]
 RunJobs = Callable[[], None]
-WORKER = SimpleNamespace(worker_name="test-worker", should_abort=lambda: False)
 
 
 @pytest.fixture
@@ -229,9 +235,9 @@ def test_what_the_parts_cost_adds_up(
     [pvs] = production.request_pvss(source, ["span-x2"], 2, owner)
     done = []
     while job := Job.objects.filter(kind=JobKind.DEGRADE, state=JobState.WAITING).first():
-        jobs.run_job(WORKER, job.pk)  # type: ignore[arg-type]
+        do_job(job.pk)
     for job in chunk_jobs(pvs):
-        jobs.run_job(WORKER, job.pk)  # type: ignore[arg-type]
+        do_job(job.pk)
         done.append(Chunk.objects.get(job=job))
     run_jobs()
     pvs.refresh_from_db()
@@ -248,10 +254,10 @@ def test_the_job_of_a_pvs_shows_what_its_parts_have_done(
 ) -> None:
     [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
     low_job = pvs.low_resolution.job
-    jobs.run_job(WORKER, low_job.pk)  # type: ignore[arg-type, union-attr]
+    do_job(low_job.pk)  # type: ignore[union-attr]
     first, *_ = chunk_jobs(pvs)
     assert Job.objects.get(pk=pvs.job_id).state == JobState.WAITING
-    jobs.run_job(WORKER, first.pk)  # type: ignore[arg-type]
+    do_job(first.pk)
     job = Job.objects.get(pk=pvs.job_id)
     assert (job.state, job.done, job.total, job.queue_id) == (JobState.RUNNING, 3, 10, None)
 
@@ -291,9 +297,9 @@ def test_cancelling_a_pvs_cancels_its_parts_and_removes_those_made(
     source: Source, owner: User, in_parts: None, django_capture_on_commit_callbacks: Any
 ) -> None:
     [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
-    jobs.run_job(WORKER, pvs.low_resolution.job_id)  # type: ignore[arg-type]
+    do_job(pvs.low_resolution.job_id)
     parts = chunk_jobs(pvs)
-    jobs.run_job(WORKER, parts[0].pk)  # type: ignore[arg-type]
+    do_job(parts[0].pk)
     assert len(parts_on_disk()) == 1
     with django_capture_on_commit_callbacks(execute=True):
         services.cancel(parts[1], owner)  # as from the list of jobs: a part stands for the whole
@@ -309,7 +315,7 @@ def test_a_part_still_running_when_its_pvs_was_cancelled_and_tried_again_harms_n
     from upscalers.core import engine
 
     [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
-    jobs.run_job(WORKER, pvs.low_resolution.job_id)  # type: ignore[arg-type]
+    do_job(pvs.low_resolution.job_id)
     upscale, first = engine.upscale, chunk_jobs(pvs)[0]
 
     def cancelled_and_retried_meanwhile(*args: Any, **more: Any) -> Any:
@@ -319,7 +325,7 @@ def test_a_part_still_running_when_its_pvs_was_cancelled_and_tried_again_harms_n
         return upscale(*args, **more)
 
     monkeypatch.setattr(engine, "upscale", cancelled_and_retried_meanwhile)
-    jobs.run_job(WORKER, first.pk)  # type: ignore[arg-type]
+    do_job(first.pk)
     assert not unfinished()
     run_jobs()
     pvs.refresh_from_db()
@@ -331,9 +337,9 @@ def test_a_part_lost_from_the_disk_is_made_again(
     source: Source, owner: User, run_jobs: RunJobs, in_parts: None
 ) -> None:
     [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
-    jobs.run_job(WORKER, pvs.low_resolution.job_id)  # type: ignore[arg-type]
+    do_job(pvs.low_resolution.job_id)
     for job in chunk_jobs(pvs):
-        jobs.run_job(WORKER, job.pk)  # type: ignore[arg-type]
+        do_job(job.pk)
     parts_on_disk()[1].unlink()
     run_jobs()
     job = Job.objects.get(pk=pvs.job_id)
@@ -342,16 +348,20 @@ def test_a_part_lost_from_the_disk_is_made_again(
     run_jobs()
     pvs.refresh_from_db()
     assert pvs.is_ready
+    assert not Job.objects.filter(kind=JobKind.CHUNK, parent=None).exists()
 
 
+@pytest.mark.parametrize("parts", [1, 3])
 def test_a_part_damaged_on_the_disk_is_noticed_and_made_again(
-    source: Source, owner: User, run_jobs: RunJobs, in_parts: None
+    source: Source, owner: User, run_jobs: RunJobs, request: pytest.FixtureRequest, parts: int
 ) -> None:
+    if parts > 1:
+        request.getfixturevalue("in_parts")
     [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
-    jobs.run_job(WORKER, pvs.low_resolution.job_id)  # type: ignore[arg-type]
+    do_job(pvs.low_resolution.job_id)
     for job in chunk_jobs(pvs):
-        jobs.run_job(WORKER, job.pk)  # type: ignore[arg-type]
-    path = parts_on_disk()[1]
+        do_job(job.pk)
+    path = parts_on_disk()[-1]
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
     data[middle : middle + 40] = bytes(40)
@@ -371,7 +381,7 @@ def test_a_worker_thought_dead_that_comes_back_changes_nothing(
     from upscalers.core import engine
 
     [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
-    jobs.run_job(WORKER, pvs.low_resolution.job_id)  # type: ignore[arg-type]
+    do_job(pvs.low_resolution.job_id)
     upscale, first = engine.upscale, chunk_jobs(pvs)[0]
 
     def another_was_faster(*args: Any, **more: Any) -> Any:
@@ -382,7 +392,7 @@ def test_a_worker_thought_dead_that_comes_back_changes_nothing(
         return upscale(*args, **more)
 
     monkeypatch.setattr(engine, "upscale", another_was_faster)
-    jobs.run_job(WORKER, first.pk)  # type: ignore[arg-type]
+    do_job(first.pk)
     pvs.refresh_from_db()
     assert pvs.is_ready and Clip.objects.filter(pvss=pvs).count() == 1
     assert not parts_on_disk() and not unfinished()
@@ -408,15 +418,155 @@ def test_two_workers_that_join_the_same_parts_leave_one_clip(
     assert not parts_on_disk() and not unfinished()
 
 
+def test_a_join_ordered_before_a_cancel_and_a_retry_does_nothing(
+    source: Source, owner: User, run_jobs: RunJobs, in_parts: None
+) -> None:
+    [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
+    do_job(pvs.low_resolution.job_id)
+    for job in chunk_jobs(pvs):
+        do_job(job.pk)
+    join = Job.objects.get(pk=pvs.job_id)
+    assert join.queue_id is not None
+    services.cancel(join, owner)
+    services.retry(join, owner)
+    run_queued(join.queue_id, join.pk)
+    assert Job.objects.get(pk=join.pk).state == JobState.WAITING
+    run_jobs()
+    pvs.refresh_from_db()
+    assert pvs.is_ready
+
+
+def test_an_upscale_ordered_before_there_were_parts_is_made_in_parts(
+    source: Source, owner: User, run_jobs: RunJobs, in_parts: None
+) -> None:
+    [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
+    do_job(pvs.low_resolution.job_id)
+    Job.objects.filter(parent=pvs.job_id).delete()
+    assert pvs.job is not None and not pvs.chunks.exists()
+    jobs.enqueue(pvs.job)
+    do_job(pvs.job_id)
+    job = Job.objects.get(pk=pvs.job_id)
+    assert (job.state, job.queue_id, pvs.chunks.count()) == (JobState.RUNNING, None, 3)
+    run_jobs()
+    pvs.refresh_from_db()
+    assert pvs.is_ready
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_pvs_asked_for_in_the_moment_its_low_resolution_version_fails_ends_with_it(
+    source: Source, owner: User
+) -> None:
+    [first] = production.request_pvss(source, ["nearest"], 2, owner)
+    low_job = first.low_resolution.job
+    assert low_job is not None
+    Job.objects.filter(pk=low_job.pk).update(state=JobState.RUNNING, worker="w1")
+
+    def fail() -> None:
+        try:
+            jobs.finish(low_job, JobState.FAILED, "The disk is full.")
+        finally:
+            connection.close()
+
+    failing = threading.Thread(target=fail)
+    with jobs.in_turn():
+        failing.start()
+        wait_for(someone_waits, 10, "the other to wait its turn")
+        [second] = production.request_pvss(source, ["bicubic"], 2, owner)
+    failing.join(10)
+    states = {Job.objects.get(pk=pvs.job_id).state for pvs in (first, second)}
+    assert states == {JobState.FAILED}
+
+
+def someone_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return cursor.fetchone() is not None
+
+
+def test_parts_of_a_failure_given_up_long_ago_are_removed(
+    source: Source, owner: User, in_parts: None, django_capture_on_commit_callbacks: Any
+) -> None:
+    [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
+    do_job(pvs.low_resolution.job_id)
+    do_job(chunk_jobs(pvs)[0].pk)
+    failed = Job.objects.get(pk=pvs.job_id)
+    jobs.finish(failed, JobState.FAILED, "The disk is full.")
+    services.discard_abandoned()
+    assert len(parts_on_disk()) == 1
+    Job.objects.filter(pk=failed.pk).update(
+        finished_at=timezone.now() - 2 * services.ABANDONED_PARTS
+    )
+    with django_capture_on_commit_callbacks(execute=True):
+        services.discard_abandoned()
+    assert not parts_on_disk() and not pvs.chunks.exists()
+
+
+def test_the_file_of_a_part_that_nobody_knows_is_removed() -> None:
+    for name, age in (("1-2-3.mkv", 2 * services.ABANDONED_WORK.total_seconds()), ("new.mkv", 0)):
+        path = store.parts_folder() / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+        os.utime(path, (time.time() - age,) * 2)
+    services.discard_abandoned()
+    assert [path.name for path in parts_on_disk()] == ["new.mkv"]
+
+
+def test_a_pvs_says_whether_several_kinds_of_device_made_it(
+    source: Source, owner: User, run_jobs: RunJobs, in_parts: None
+) -> None:
+    [pvs, other] = production.request_pvss(source, ["nearest", "bicubic"], 2, owner)
+    do_job(pvs.low_resolution.job_id)
+    for job in chunk_jobs(pvs) + chunk_jobs(other):
+        do_job(job.pk)
+    Chunk.objects.filter(pvs=pvs, number=1).update(device="NVIDIA H200")
+    run_jobs()
+    pvs.refresh_from_db()
+    other.refresh_from_db()
+    assert pvs.made_on_several and pvs.device.endswith(" and NVIDIA H200")
+    assert not other.made_on_several
+
+
+def test_what_is_ordered_cancelled_and_tried_again_names_who_did_it(
+    source: Source, owner: User
+) -> None:
+    [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
+    ordered = AuditEntry.objects.get(action="PVSs ordered")
+    assert ordered.detail == {"scale": 2, "degradation": "bicubic", "methods": ["nearest"]}
+    services.cancel(pvs.low_resolution.job, owner)  # type: ignore[arg-type]
+    services.retry(Job.objects.get(pk=pvs.job_id), owner)
+    production.remove_low_resolution(pvs.low_resolution, owner)
+    assert set(AuditEntry.objects.values_list("who", flat=True)) == {"olga"}
+    assert AuditEntry.objects.filter(action="job retried").count() == 2
+
+
+def test_a_pvs_removed_while_its_last_part_is_made_is_no_error(
+    source: Source, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
+    do_job(pvs.low_resolution.job_id)
+    do_job(chunk_jobs(pvs)[0].pk)
+    join = production._join
+
+    def removed_meanwhile(*args: Any) -> str:
+        digest = join(*args)
+        production.remove_pvs(PVS.objects.get(pk=pvs.pk), owner)
+        return digest
+
+    monkeypatch.setattr(production, "_join", removed_meanwhile)
+    do_job(pvs.job_id)
+    job = Job.objects.get(pk=pvs.job_id)
+    assert (job.state, job.error) == (JobState.CANCELLED, "What it was about has been removed.")
+
+
 def test_a_held_queue_begins_nothing_until_it_is_released(
     source: Source, owner: User, run_jobs: RunJobs, in_parts: None
 ) -> None:
     [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
     services.hold("gpu", owner)
-    jobs.run_job(WORKER, pvs.low_resolution.job_id)  # type: ignore[arg-type]
+    do_job(pvs.low_resolution.job_id)
     first, *_ = chunk_jobs(pvs)
     assert queue_of(first) == "held-gpu"
-    jobs.run_job(WORKER, first.pk)  # type: ignore[arg-type]  # it slipped through
+    do_job(first.pk)  # it slipped through
     first.refresh_from_db()
     assert first.state == JobState.WAITING and queue_of(first) == "held-gpu"
     services.release("gpu", owner)
@@ -442,7 +592,7 @@ def test_priority_reaches_the_parts_and_the_queue(
 ) -> None:
     [pvs] = production.request_pvss(source, ["nearest"], 2, owner)
     services.prioritise(pvs.job, 10, owner)  # type: ignore[arg-type]
-    jobs.run_job(WORKER, pvs.low_resolution.job_id)  # type: ignore[arg-type]
+    do_job(pvs.low_resolution.job_id)
     first, second, _ = chunk_jobs(pvs)
     assert first.priority == 10 and _queued(first, "priority") == 10
     services.prioritise(pvs.job, -10, owner)  # type: ignore[arg-type]

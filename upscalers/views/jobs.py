@@ -141,5 +141,5 @@ def cancel_all(request: HttpRequest) -> HttpResponseBase:
 @require_POST
 def dismiss(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Puts a failure that has been read out of sight. What it is about stays as it is."""
-    Job.objects.filter(pk=pk, state=JobState.FAILED).update(dismissed=True)
+    services.dismiss(get_object_or_404(Job, pk=pk))
     return _back(request)

@@ -42,6 +42,15 @@ def test_joined_parts_are_the_clip(tmp_path: Path, rate: str, changes: dict[str,
     assert sha256_of(read_frames(out, fmt)) == sha256_of(frames)
 
 
+def test_a_clip_in_one_part_is_checked_as_well(tmp_path: Path) -> None:
+    fmt = replace(SMALL, rate=Fraction(30000, 1001))
+    frames = list(noise(fmt))
+    [part] = cut(tmp_path, fmt, frames, [0, 23])
+    assert join([part], fmt, tmp_path / "out.mkv") == sha256_of(frames)
+    with pytest.raises(ClipError, match="frames 0 to 22, is not what was written"):
+        join([replace(part, frames_sha256="0" * 64)], fmt, tmp_path / "bad.mkv")
+
+
 def test_many_parts_do_not_drift(tmp_path: Path) -> None:
     """Each part's own clock is rounded to milliseconds; the whole must not add that up."""
     fmt = replace(SMALL, rate=Fraction(30000, 1001), frames=61, width=16, height=16)
