@@ -8,7 +8,10 @@ const RETRY_MS = [1000, 2000, 5000, 10000];
 
 const list = document.getElementById("uploads");
 
-const csrf = () => JSON.parse(document.body.getAttribute("hx-headers"))["x-csrftoken"];
+// The cookie's, since signing in again in another tab makes a new one and this page keeps the old.
+const csrf = () =>
+  document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ??
+  JSON.parse(document.body.getAttribute("hx-headers"))["x-csrftoken"];
 
 /** @param {string} url @param {RequestInit} init */
 async function ask(url, init) {

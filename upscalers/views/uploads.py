@@ -6,6 +6,7 @@ gives up. The browser's side is static/js/upload.js.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -22,6 +23,10 @@ from upscalers.models import Upload
 
 LARGEST_PIECE = 64 << 20
 BLOCK = 1 << 20
+DISK_FULL = (
+    "The disk of the server is full. Free some space there, then choose the same file again: its "
+    "upload goes on where it stopped."
+)
 
 
 def _refuse(reason: str, status: int = 422) -> JsonResponse:
@@ -37,7 +42,7 @@ def begin(request: HttpRequest) -> HttpResponseBase:
         size = int(wish["size"])
         fingerprint = str(wish["fingerprint"])[:200]
         options = {key: str(value) for key, value in dict(wish.get("options") or {}).items()}
-        intake.check(options)
+        options = intake.check(options)
     except ClipError as error:
         return _refuse(str(error))
     except (ValueError, KeyError, TypeError):
@@ -50,10 +55,12 @@ def begin(request: HttpRequest) -> HttpResponseBase:
             f"{name} needs about {size * 3 / 1e9:.1f} GB of disk with its master and rendition, "
             f"and {free / 1e9:.1f} GB are free. Free some space first."
         )
-    upload, _ = Upload.objects.update_or_create(
-        owner_id=request.user.pk, fingerprint=fingerprint, size_bytes=size, job=None,
-        defaults={"file_name": name[:255], "options": options},
-    )  # fmt: skip
+    wanted = {
+        "owner_id": request.user.pk, "fingerprint": fingerprint, "size_bytes": size, "job": None,
+        "options": options,  # the same file may be sent for several purposes, or cut differently
+    }  # fmt: skip
+    broken_off = Upload.objects.filter(**wanted).order_by("created_at").first()
+    upload = broken_off or Upload.objects.create(file_name=name[:255], **wanted)
     return JsonResponse({"id": str(upload.id), "received": upload.received})
 
 
@@ -71,11 +78,20 @@ def chunk(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         if request.method == "DELETE":
             services.discard_upload(upload)
             return JsonResponse({})
-        refusal = _append(upload, request)
+        try:
+            refusal = _append(upload, request)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            return _refuse(DISK_FULL)
         if refusal:
             return refusal
         if upload.received == upload.size_bytes:
-            intake.request(upload)
+            try:
+                intake.request(upload)
+            except ClipError as error:  # what it was for is gone, and so is its use
+                services.discard_upload(upload)
+                return _refuse(str(error))
     return JsonResponse({"received": upload.received, "complete": upload.job_id is not None})
 
 
