@@ -30,8 +30,8 @@ FAMILIES = ("classical", "network", "video", "external")
 
 
 # By family: frames that one job makes of a clip (0: all), and how many it looks further. Recurrent
-# networks take a clip of ten seconds in one go, so that what they remember reaches through it.
-CHUNKS = {"classical": (0, 0), "network": (60, 0), "video": (300, 20), "external": (0, 0)}
+# networks take ten seconds of 60 frames in one go, so that what they remember reaches through them.
+CHUNKS = {"classical": (0, 0), "network": (60, 0), "video": (600, 20), "external": (0, 0)}
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Method:
         return CHUNKS[self.family][1] if self.overlap_frames is None else self.overlap_frames
 
     def parts(self, frames: int) -> list[Part]:
-        """How a clip is cut into jobs: the same for any number of workers, as is the result."""
+        """How a clip is cut into jobs: the same for any number of workers."""
         length = CHUNKS[self.family][0] if self.chunk_frames is None else self.chunk_frames
         count = max(1, round(frames / (length or frames)))
         edges = [frames * number // count for number in range(count + 1)]
