@@ -62,7 +62,10 @@ class _FlowLevel(nn.Module):
 
 
 class Spynet(nn.Module):
-    """Optical flow by a spatial pyramid (Ranjan and Black, CVPR 2017), in single precision."""
+    """Optical flow by a spatial pyramid (Ranjan and Black, CVPR 2017).
+
+    Computes in the precision of its own weights, whatever that of the pictures.
+    """
 
     mean: Tensor
     std: Tensor
@@ -83,7 +86,7 @@ class Spynet(nn.Module):
         return flow * factors.view(1, 2, 1, 1)
 
     def _pyramid(self, picture: Tensor, size: tuple[int, int]) -> list[Tensor]:
-        levels = [(_resized(picture, size) - self.mean) / self.std]
+        levels = [(_resized(picture.to(self.mean.dtype), size) - self.mean) / self.std]
         for _ in range(_LEVELS - 1):
             levels.append(F.avg_pool2d(levels[-1], 2))
         return levels[::-1]

@@ -33,7 +33,7 @@ from upscalers.core.process import thread_count
 from upscalers.core.sequence import SequenceUpscaler
 from upscalers.core.transfer import Finish, Tensors, transfer_for
 from upscalers.core.upscaling import NetworkUpscaler, Upscaler, resampler_after
-from upscalers.core.video import ClipWriter, read_frames
+from upscalers.core.video import ClipWriter, read_frames, read_spread
 
 if TYPE_CHECKING:
     from upscalers.methods import Method
@@ -141,7 +141,8 @@ def upscale(
         work: Compute | Sequence
         if isinstance(upscaler, SequenceUpscaler):
             here = replace(fmt, frames=seen.frames)
-            work = Sequence(upscaler, here, large, scale, out.parent)
+            sample = None if part.frames == fmt.frames else read_spread(path, fmt)
+            work = Sequence(upscaler, here, large, scale, out.parent, sample)
         else:
             work = Compute(upscaler, where, fmt, large, scale, method.batch)
         upload: Callable[[list[Planes]], Any] = work.upload
@@ -165,8 +166,8 @@ def upscale(
         try:
             digest, seconds = run()
             break
-        except _Overflow:
-            if isinstance(upscaler, SequenceUpscaler) or not upscaler.use_single_precision():
+        except (_Overflow, OverflowError):
+            if not upscaler.use_single_precision():
                 raise MethodError(f"{method.name} makes values that are no numbers") from None
     return Upscaled(
         format=replace(large, frames=part.frames), frames_sha256=digest,
@@ -362,8 +363,9 @@ class Sequence:
         large: ClipFormat,
         scale: Fraction,
         folder: Path,
+        sample: Iterable[Planes] | None,
     ) -> None:
-        self._upscaler, self._folder = upscaler, folder
+        self._upscaler, self._folder, self._sample = upscaler, folder, sample
         self._fmt, self._large, self._scale = fmt, large, scale
         self.seconds = 0.0
 
@@ -377,7 +379,7 @@ class Sequence:
         made = self._upscaler.run(
             (planes for batch in batches for planes in batch),
             self._fmt, self._large, self._scale, self._folder,
-            lambda done, of: on_step(done * count // of),
+            lambda done, of: on_step(done * count // of), self._sample,
         )  # fmt: skip
         began = time.perf_counter()
         for planes in made:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from math import prod
 from pathlib import Path
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from upscalers.core import colour
 from upscalers.core.accelerate import precision, prepared
-from upscalers.core.basicvsr import CLEAN_ENOUGH, CLEANINGS, BasicVSR
+from upscalers.core.basicvsr import CLEAN_ENOUGH, CLEANINGS, BasicVSR, Spynet
 from upscalers.core.clip import ClipFormat, Planes
 from upscalers.core.errors import MethodError
 from upscalers.core.upscaling import fitted
@@ -79,7 +79,17 @@ class SequenceUpscaler:
     def __init__(self, network: BasicVSR, device: torch.device) -> None:
         self.device, self.scale = device, network.scale
         self.dtype = precision(device)
+        flow = network.spynet
+        del network.spynet  # it stays in single precision: half is too coarse for places
         self.network = cast(BasicVSR, prepared(network, device))
+        self.network.spynet = cast(Spynet, prepared(flow, device, half_ok=False))
+
+    def use_single_precision(self) -> bool:
+        """Whether that may help: False if it computes in single precision already."""
+        if self.dtype == torch.float32:
+            return False
+        self.network, self.dtype = self.network.float(), torch.float32
+        return True
 
     @torch.inference_mode()
     def run(
@@ -90,8 +100,13 @@ class SequenceUpscaler:
         scale: Fraction,
         folder: Path,
         on_step: OnStep,
+        sample: Iterable[Planes] | None = None,
     ) -> Iterator[Planes]:
-        """Upscale the `fmt.frames` frames; `folder` holds what would not fit into memory."""
+        """Upscale the `fmt.frames` frames; `folder` holds what would not fit into memory.
+
+        If they are but a part of a clip, `sample` is a few frames of all of it. An OverflowError
+        says that half precision does not do.
+        """
         count, size = fmt.frames, (fmt.height, fmt.width)
         steps = _Steps(count * (2 + (CLEANINGS if self.network.image_cleaning else 0)), on_step)
         with (
@@ -102,7 +117,8 @@ class SequenceUpscaler:
                 pictures[number] = self._rgb(planes, fmt)
                 steps.wait()
             if self.network.image_cleaning:
-                self._clean(pictures, count, steps)
+                rounds = None if sample is None else self._rounds(sample, fmt, steps)
+                self._clean(pictures, count, rounds, steps)
             self._look_back(pictures, features, count, steps)
             before = ahead = None
             for number in range(count):
@@ -113,8 +129,23 @@ class SequenceUpscaler:
                 before = frame
                 steps.done()
 
-    def _clean(self, pictures: Spool, count: int, steps: _Steps) -> None:
-        for round_ in range(CLEANINGS):
+    def _rounds(self, sample: Iterable[Planes], fmt: ClipFormat, steps: _Steps) -> int:
+        """How often to clean, so that all parts of a clip are cleaned alike."""
+        frames = [self._on_device(self._rgb(planes, fmt).to(self.dtype)) for planes in sample]
+        for round_ in range(1, CLEANINGS):
+            changed = 0.0
+            for number, frame in enumerate(frames):
+                residue = self.network.residue(frame)
+                frames[number] = frame + residue
+                changed += float(residue.float().abs().mean())
+                steps.wait()
+            if changed / len(frames) < CLEAN_ENOUGH:
+                return round_
+        return CLEANINGS
+
+    def _clean(self, pictures: Spool, count: int, rounds: int | None, steps: _Steps) -> None:
+        """So many times, or as published: until it changes the frames by little on average."""
+        for round_ in range(1, CLEANINGS + 1):
             changed = 0.0
             for number in range(count):
                 frame = self._on_device(pictures[number])
@@ -122,8 +153,8 @@ class SequenceUpscaler:
                 pictures[number] = (frame + residue)[0]
                 changed += float(residue.float().abs().mean())
                 steps.done()
-            if changed / count < CLEAN_ENOUGH:
-                steps.skip(count * (CLEANINGS - 1 - round_))
+            if round_ == rounds or (rounds is None and changed / count < CLEAN_ENOUGH):
+                steps.skip(count * (CLEANINGS - round_))
                 return
 
     def _look_back(self, pictures: Spool, features: Spool, count: int, steps: _Steps) -> None:
@@ -131,7 +162,7 @@ class SequenceUpscaler:
         for number in reversed(range(count)):
             frame = self._on_device(pictures[number])
             back = self.network.look_back(frame, after, back)
-            features[number] = back[0]
+            features[number] = _finite(back)[0]
             after = frame
             steps.done()
 
@@ -140,11 +171,17 @@ class SequenceUpscaler:
         return rgb[0].clamp_(0, 1)
 
     def _planes(self, rgb: Tensor, large: ClipFormat, scale: Fraction) -> Planes:
-        made = fitted(rgb.float(), self.scale, scale, large)
+        made = fitted(_finite(rgb).float(), self.scale, scale, large)
         return colour.to_frames(colour.from_rgb(made, large), large)[0]
 
     def _on_device(self, tensor: Tensor) -> Tensor:
         return tensor[None].to(self.device, memory_format=torch.channels_last)
+
+
+def _finite(tensor: Tensor) -> Tensor:
+    if not tensor.isfinite().all():
+        raise OverflowError("the network makes values that are no numbers")
+    return tensor
 
 
 class _Steps:

@@ -43,6 +43,7 @@ __all__ = [
     "make_thumbnail",
     "probe",
     "read_frames",
+    "read_spread",
     "timecode_of",
 ]
 
@@ -156,6 +157,13 @@ def read_frames(
                 f"{Path(path).name} is damaged: its {count} frames do not decode cleanly "
                 f"({'there are more than expected' if surplus else process.messages})"
             )
+
+
+def read_spread(path: Path, fmt: ClipFormat, count: int = 8) -> Generator[Planes, None, None]:
+    """A few frames from all of a clip, evenly apart."""
+    for number in range(count):
+        middle = fmt.frames * (2 * number + 1) // (2 * count)
+        yield from read_frames(path, fmt, middle, 1)
 
 
 def _can_seek(path: Path, fmt: ClipFormat) -> bool:

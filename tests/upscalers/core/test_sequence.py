@@ -16,7 +16,7 @@ import torch
 
 from tests.upscalers.core.clips import noise, small_format, write
 from tests.upscalers.core.recurrent import seeded_state
-from upscalers.core import basicvsr, colour, engine
+from upscalers.core import accelerate, basicvsr, colour, engine, sequence
 from upscalers.core.clip import ClipFormat, Part, Planes
 from upscalers.core.errors import Cancelled, MethodError
 from upscalers.core.sequence import SequenceUpscaler, Spool
@@ -101,6 +101,95 @@ def test_a_part_is_made_with_the_frames_around_it(tmp_path: Path) -> None:
     with_all_around, alone = luma(Part(1, 2), 2), luma(Part(1, 2), 0)
     assert all(np.array_equal(*pair) for pair in zip(with_all_around, whole[1:3], strict=True))
     assert not any(np.array_equal(*pair) for pair in zip(alone, whole[1:3], strict=True))
+
+
+def test_all_parts_of_a_clip_are_cleaned_equally_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dark frames hardly change by cleaning, and bright ones do: on average it goes on."""
+    fmt = replace(FMT, frames=8)
+    dark, bright = (
+        tuple(
+            np.full(shape, code, np.uint8)
+            for shape, code in zip(fmt.plane_shapes, codes, strict=True)
+        )
+        for codes in ((30, 128, 128), (220, 128, 128))
+    )
+    write(tmp_path / "in.mkv", fmt, [dark] * 4 + [bright] * 4)
+    residues: list[int] = []
+
+    def residue(_: basicvsr.BasicVSR, frame: torch.Tensor) -> torch.Tensor:
+        residues.append(1)
+        return torch.zeros_like(frame) + 0.08 * frame.mean()
+
+    monkeypatch.setattr(basicvsr.BasicVSR, "residue", residue)
+    counts = []
+    for part in (Part(0, 4), Part(4, 4)):
+        residues.clear()
+        engine.upscale(
+            tmp_path / "in.mkv", fmt, tmp_path / "out.mkv", method(1, overlap_frames=0), 4, "cpu",
+            part=part,
+        )  # fmt: skip
+        counts.append(len(residues))
+    # eight frames of the clip twice, to see that two times do not do; then each frame three times
+    assert counts == [2 * 8 + 3 * 4] * 2
+
+
+def test_ten_seconds_are_one_part_at_every_usual_rate() -> None:
+    for rate in (24, 25, 30, 50, 60):
+        assert len(replace(get_method("bicubic"), family="video").parts(10 * rate)) == 1
+
+
+@pytest.fixture
+def half_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    def precision(device: torch.device, half_ok: bool = True) -> torch.dtype:
+        return torch.float16 if half_ok else torch.float32
+
+    monkeypatch.setattr(accelerate, "precision", precision)
+    monkeypatch.setattr(sequence, "precision", precision)
+    engine._built.cache_clear()
+
+
+@pytest.mark.usefixtures("half_on_a_cpu")
+def test_flow_is_computed_in_single_precision_by_the_weights_as_they_are() -> None:
+    state, upscaler = seeded_state(), method().build(CPU)
+    assert isinstance(upscaler, SequenceUpscaler)
+    for name, tensor in upscaler.network.state_dict().items():
+        assert tensor.dtype == (torch.float32 if name.startswith("spynet.") else torch.float16)
+        if name.startswith("spynet."):
+            assert torch.equal(tensor, state[name])
+
+
+@pytest.mark.usefixtures("half_on_a_cpu")
+def test_what_overflows_in_half_precision_is_made_in_single_precision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_back = basicvsr.BasicVSR.look_back
+    tried: list[torch.dtype] = []
+
+    def overflowing(
+        network: basicvsr.BasicVSR, frame: torch.Tensor, *rest: torch.Tensor | None
+    ) -> torch.Tensor:
+        tried.append(frame.dtype)
+        return look_back(network, frame, *rest) + (torch.inf if frame.dtype == torch.float16 else 0)
+
+    monkeypatch.setattr(basicvsr.BasicVSR, "look_back", overflowing)
+    write(tmp_path / "in.mkv", FMT, noise(FMT))
+    done = engine.upscale(tmp_path / "in.mkv", FMT, tmp_path / "out.mkv", method(), 4, "cpu")
+    assert tried == [torch.float16] + 4 * [torch.float32]
+    assert done.versions["precision"] == "float32"
+
+
+def test_a_network_that_makes_no_numbers_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        basicvsr.BasicVSR, "enlarged", lambda *_: torch.full((1, 3, 144, 160), torch.nan)
+    )
+    write(tmp_path / "in.mkv", FMT, noise(FMT))
+    with pytest.raises(MethodError, match="makes values that are no numbers"):
+        engine.upscale(tmp_path / "in.mkv", FMT, tmp_path / "out.mkv", method(), 4, "cpu")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
 
 
 def test_memory_does_not_grow_with_the_clip(tmp_path: Path) -> None:
