@@ -17,7 +17,7 @@ from scoring.rules import RULES, stamp
 from scoring.stats.correlation import Correlation
 from scoring.stats.mos import MosTable
 from scoring.stats.screening import ViewerScreening
-from sessions_app.models import Cell, Showing
+from sessions_app.models import Cell, Note, Showing
 from upscalers.models import PVS
 
 Kind = Literal["text", "integer", "number", "boolean", "time", "object"]
@@ -104,6 +104,11 @@ def _viewer_rows(results: Results) -> Iterator[ViewerRow]:
     for rule, screening in results.screenings.items():
         for viewer, found in zip(results.viewers, screening.viewers, strict=True):
             yield ViewerRow(rule, viewer, found)
+
+
+def _notes(results: Results) -> Iterable[Note]:
+    found = Note.objects.filter(session__study=results.study)
+    return found.select_related("session", "showing__cell")
 
 
 def _metric_rows(results: Results) -> Iterator[MetricRow]:
@@ -375,6 +380,29 @@ TABLES = (
             Column(
                 "evidence", "object", "What the display measured, JSON.", _of_showing("evidence")
             ),
+        ),
+    ),
+    Table(
+        "notes",
+        "What coordinators noted during the sessions.",
+        _notes,
+        (
+            Column("panel", "integer", "Panel of viewers.", "session.panel"),
+            Column("session", "integer", "Session within the panel.", "session.number"),
+            Column("at", "time", "When it was noted."),
+            Column(
+                "cell",
+                "integer",
+                "Position of the cell that was on.",
+                lambda note: note.showing and note.showing.cell.position,
+            ),
+            Column(
+                "showing",
+                "text",
+                "Identifies the showing that was on.",
+                lambda note: note.showing_id and str(note.showing_id),
+            ),
+            Column("text", "text", "The note."),
         ),
     ),
     Table(

@@ -18,7 +18,7 @@ Display      ->  hello {display, showing, take_over, fresh}  first; `display` na
              ->  failed {showing, reason}
 Seat         ->  vote {showing, slot, score, at}      its ack says the `score` that was kept
 Console      ->  start, pause, resume, end, overrule {reason}, repeat {cell}, add-seat {viewer},
-                 revoke-seat {seat}
+                 revoke-seat {seat}, note {text}
 """
 
 from __future__ import annotations
@@ -373,7 +373,11 @@ class ConsoleConsumer(Face):
     def revoke_seat(self, message: Message) -> None:
         running.revoke_seat(self.session_pk, messages.whole(message, "seat"), self.user)
 
+    def note(self, message: Message) -> None:
+        text = messages.text(message, "text", running.LONGEST_NOTE)
+        running.add_note(self.session_pk, text, self.user)
+
     actions = {
         "start": start, "pause": pause, "resume": resume, "end": end, "repeat": repeat,
-        "overrule": overrule, "add-seat": add_seat, "revoke-seat": revoke_seat,
+        "overrule": overrule, "add-seat": add_seat, "revoke-seat": revoke_seat, "note": note,
     }  # fmt: skip

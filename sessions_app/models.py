@@ -236,6 +236,27 @@ class Showing(models.Model):
         return f"{self.cell}, {self.state}"
 
 
+class Note(models.Model):
+    """What the coordinator saw happen during a session, such as a lamp that fell over."""
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="notes")
+    showing = models.ForeignKey(
+        Showing, null=True, on_delete=models.SET_NULL, related_name="notes",
+        help_text="what was on at that time",
+    )  # fmt: skip
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    at = models.DateTimeField(default=timezone.now)
+    text = models.CharField(max_length=500)
+
+    class Meta:
+        ordering = ["session", "at"]
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class Seat(models.Model):
     """A viewer's place in a session, with the secret link of the device that votes."""
 

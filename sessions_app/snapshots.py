@@ -149,6 +149,7 @@ def for_console(session: Session) -> dict[str, Any]:
         "showing": _showing_for_console(showing) if showing else None,
         "latest_cell": latest.cell_id if latest else None,
         "seats": _seats_for_console(session, latest),
+        "notes": _notes(session),
         "display": _display_for_console(session),
     }
 
@@ -201,6 +202,21 @@ def _seconds_left(session: Session, cells: list[Cell], showing: Showing | None) 
     if showing and showing.phase:
         left -= max(0.0, (timezone.now() - showing.started_at).total_seconds())
     return max(0.0, round(left, 1))
+
+
+def _notes(session: Session) -> list[dict[str, Any]]:
+    """The latest first."""
+    found = session.notes.select_related("author", "showing__cell").order_by("-at")
+    return [
+        {
+            "id": note.pk,
+            "at": milliseconds(note.at),
+            "text": note.text,
+            "author": note.author.get_username() if note.author else "",
+            "cell": note.showing.cell.position if note.showing else None,
+        }
+        for note in found
+    ]
 
 
 def _seats_for_console(session: Session, latest: Showing | None) -> list[dict[str, Any]]:

@@ -55,6 +55,14 @@ class Rule:
     off_speed: float  # share by which a clip may be fast or slow
     forgiven: tuple[str, ...] = ()  # events, by their first word
 
+    @property
+    def least_shown_percent(self) -> float:
+        return 100 * self.least_shown
+
+    @property
+    def off_speed_percent(self) -> float:
+        return 100 * self.off_speed
+
 
 # As much off its rate as a clip may be to get whole refreshes per frame.
 EXACT = Rule("exact", 1.0, False, False, float("inf"), off_speed=0.0025)

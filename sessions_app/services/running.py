@@ -25,6 +25,7 @@ from sessions_app.live import announce
 from sessions_app.models import (
     Cell,
     CellKind,
+    Note,
     Seat,
     Session,
     SessionState,
@@ -46,6 +47,7 @@ ALIVE = timedelta(seconds=15)
 GRACE = timedelta(seconds=20)
 # Clocks are compared over the network and agree no better than this.
 CLOCK_TOLERANCE = timedelta(seconds=0.5)
+LONGEST_NOTE = 500
 
 
 class Refused(Exception):
@@ -319,6 +321,20 @@ def _add_repeat(cell: Cell) -> str:
         repeats=cell,
     )  # fmt: skip
     return note
+
+
+# ---- notes --------------------------------------------------------------------------------------
+
+
+def add_note(session_pk: int, words: str, user: Any) -> Note:
+    text = " ".join(words.split())
+    if not text:
+        raise Refused("Write what happened, then add the note.")
+    if len(text) > LONGEST_NOTE:
+        raise Refused(f"A note has at most {LONGEST_NOTE} characters.")
+    with _changing(session_pk) as session:
+        showing = current_showing(session)
+        return Note.objects.create(session=session, showing=showing, author=user, text=text)
 
 
 # ---- seats --------------------------------------------------------------------------------------

@@ -78,16 +78,19 @@ class Console {
     });
     document.addEventListener("click", (event) => this.clicked(event));
     byId("add-seat").addEventListener("submit", (event) => this.addSeat(event));
+    byId("add-note").addEventListener("submit", (event) => this.addNote(event));
     byId("overrule").addEventListener("submit", (event) => this.overrule(event));
     setInterval(() => this.tick(), 200);
   }
 
-  /** @param {{type: string, [key: string]: any}} wish */
+  /** @param {{type: string, [key: string]: any}} wish @returns {boolean} whether it went out */
   send(wish) {
     this.notice("");
-    if (!this.socket.online || !this.socket.say({ ...wish, n: ++this.wish })) {
+    const sent = this.socket.online && this.socket.say({ ...wish, n: ++this.wish });
+    if (!sent) {
       this.notice("There is no connection to the server: nothing was done. Try again shortly.");
     }
+    return Boolean(sent);
   }
 
   /** @param {string} text */
@@ -129,6 +132,14 @@ class Console {
   }
 
   /** @param {SubmitEvent} event */
+  addNote(event) {
+    event.preventDefault();
+    const input = /** @type {HTMLInputElement} */ (byId("note"));
+    if (this.send({ type: "note", text: input.value })) input.value = "";
+    input.focus();
+  }
+
+  /** @param {SubmitEvent} event */
   overrule(event) {
     event.preventDefault();
     const input = /** @type {HTMLInputElement} */ (byId("reason"));
@@ -165,6 +176,7 @@ class Console {
     this.renderCells();
     this.renderDisplay();
     this.renderSeats();
+    this.renderNotes();
     this.tick();
   }
 
@@ -257,7 +269,7 @@ class Console {
     }));
     const begun = cells.filter((/** @type {any} */ cell) => cell.showings);
     byId("no-cells").hidden = begun.length > 0;
-    byId("cells-table").hidden = !begun.length;
+    byId("cells-table").hidden = byId("evidence-link").hidden = !begun.length;
     redraw(byId("cells"), begun.reverse().map((/** @type {any} */ cell) => {
       const row = element("tr", "");
       row.dataset.key = String(cell.id);
@@ -315,6 +327,17 @@ class Console {
     redraw(byId("failed"), display.checks
       .filter((/** @type {any} */ check) => display.failed.includes(check.id))
       .map((/** @type {any} */ check) => element("li", "", `${check.label}: ${check.value}`)));
+  }
+
+  renderNotes() {
+    redraw(byId("notes"), this.state.notes.map((/** @type {any} */ note) => {
+      const at = new Date(note.at).toLocaleTimeString([], { hour12: false });
+      const place = note.cell ? `cell ${note.cell}` : "";
+      const about = [at, place, note.author].filter(Boolean).join(" · ");
+      const item = element("li", "", element("span", "muted small", about), note.text);
+      item.dataset.key = String(note.id);
+      return item;
+    }));
   }
 
   renderSeats() {

@@ -24,8 +24,9 @@ export function whyImpossible() {
   return "";
 }
 
-/** @param {Clip[]} clips @param {HTMLCanvasElement} canvas @param {number} fps slowest proof */
-export async function runChecks(clips, canvas, fps) {
+/** @param {Clip[]} clips @param {HTMLCanvasElement} canvas @param {number} fps slowest proof
+ * @param {import("../live/socket.js").ServerClock} time */
+export async function runChecks(clips, canvas, fps, time) {
   return [
     fullScreen(),
     visible(),
@@ -34,6 +35,10 @@ export async function runChecks(clips, canvas, fps) {
     await refresh(clips),
     await codec(clips),
     speed(clips, fps),
+    memory(),
+    await room(clips),
+    colour(),
+    clock(time),
     await wakeLock(),
   ];
 }
@@ -148,6 +153,61 @@ function speed(clips, fps) {
     id: "speed", label: "Decoding speed", ok: fps >= needed,
     value: `${fps.toFixed(0)} frames/s, ${needed.toFixed(0)} needed`,
     advice: "Close other programs, reload this page, or use a faster computer.",
+  };
+}
+
+const LEAST_MEMORY = 4; // GiB: a queue of frames, three clips as they are stored, the browser
+
+/** @returns {Check} */
+function memory() {
+  const found = /** @type {number|undefined} */ (/** @type {any} */ (navigator).deviceMemory);
+  return {
+    id: "memory", label: "Memory", ok: found === undefined || found >= LEAST_MEMORY,
+    value: found === undefined ? "not told by this browser"
+      : `${found >= 8 ? "8 GB or more" : `${found} GB`}, ${LEAST_MEMORY} needed`,
+    advice: "Use a computer with more memory; where it is short, playback stutters.",
+  };
+}
+
+/** The clips are stored by now; what is left shows how close that was. @param {Clip[]} clips
+ * @returns {Promise<Check>} */
+async function room(clips) {
+  const stored = clips.reduce((sum, clip) => sum + clip.bytes, 0);
+  const { quota = 0, usage = 0 } = await navigator.storage.estimate();
+  const kept = await navigator.storage.persisted?.().catch(() => false);
+  const gigabytes = (/** @type {number} */ bytes) => `${(bytes / 1e9).toFixed(2)} GB`;
+  return {
+    id: "room", label: "Storage", ok: usage <= quota,
+    value: `clips ${gigabytes(stored)}, ${gigabytes(Math.max(0, quota - usage))} left` +
+      (kept ? "" : ", not protected from the browser's own clearing"),
+    advice: "Free disk space on the display's computer, and use a normal (not private) window.",
+  };
+}
+
+/** Clips are shown as sRGB codes in standard dynamic range. @returns {Check} */
+function colour() {
+  const fits = (/** @type {string} */ query) => matchMedia(query).matches;
+  const gamut = ["rec2020", "p3", "srgb"].find((name) => fits(`(color-gamut: ${name})`));
+  const high = fits("(dynamic-range: high)");
+  return {
+    id: "colour", label: "Colour", ok: gamut !== undefined,
+    value: `${gamut ?? "less than sRGB"}, ${screen.colorDepth} bits a pixel, ` +
+      (high ? "high dynamic range: switch HDR off unless the screen is calibrated so"
+        : "standard dynamic range"),
+    advice: "Use a screen that shows sRGB (BT.709), and calibrate it to that.",
+  };
+}
+
+const WORST_CLOCK = 250; // ms; votes are judged by times with a tolerance of 500
+
+/** @param {import("../live/socket.js").ServerClock} time @returns {Check} */
+function clock({ offset, trip }) {
+  const known = Number.isFinite(trip);
+  return {
+    id: "clock", label: "Clock", ok: known && trip / 2 <= WORST_CLOCK,
+    value: known ? `${offset.toFixed(0)} ms from the server's, known to ± ${(trip / 2).toFixed(0)} ms`
+      : "not compared with the server's yet",
+    advice: "The network is slow or busy: use a cable, or another network.",
   };
 }
 

@@ -6,6 +6,7 @@ import { runChecks, visible, whyImpossible } from "./checks.js";
 import { measureRefresh } from "./clock.js";
 import { FrameQueue } from "./frames.js";
 import { Painter } from "./painter.js";
+import { Power } from "./power.js";
 import { preloadClips } from "./preload.js";
 import { showCell } from "./show.js";
 
@@ -32,6 +33,7 @@ class Display {
     this.clips = new Map();
     /** @type {FrameQueue|null} */
     this.frames = null;
+    this.power = new Power();
     this.preparing = false;
     this.loaded = false;
     this.progress = "";
@@ -42,6 +44,7 @@ class Display {
     this.checked = ""; // the window of the last checks
     this.ahead = ""; // the clips that are decoded ahead for a cell to come
     this.reported = -Infinity;
+    this.loading = { at: NaN, bytes: 0 }; // when and with what loading began
     /** @type {import("./checks.js").Check[]} */
     this.checks = [];
     /** @type {any} */
@@ -160,10 +163,20 @@ class Display {
     bar.max = total;
     bar.value = bytes;
     this.progress = `${(bytes / 1e6).toFixed(0)} of ${(total / 1e6).toFixed(0)} MB, ` +
-      `${ready} of ${clips} clips proved`;
+      `${ready} of ${clips} clips proved${this.timeLeft(bytes, total)}`;
     byId("progress-text").textContent = this.progress;
     this.tell("Loading the clips. Leave this page open.");
     if (performance.now() - this.reported > REPORT_EVERY) this.report();
+  }
+
+  /** @param {number} bytes @param {number} total */
+  timeLeft(bytes, total) {
+    const now = performance.now();
+    if (Number.isNaN(this.loading.at)) this.loading = { at: now, bytes }; // some were stored before
+    const [passed, loaded] = [(now - this.loading.at) / 1000, bytes - this.loading.bytes];
+    if (passed < 2 || !loaded) return "";
+    const left = (passed * (total - bytes)) / loaded;
+    return left < 90 ? `, about ${Math.ceil(left)} s left` : `, about ${Math.ceil(left / 60)} min left`;
   }
 
   async check() {
@@ -186,7 +199,9 @@ class Display {
     let seen, checks;
     do { // again where full screen was entered or left meanwhile
       seen = view();
-      checks = await runChecks([...this.clips.values()], this.canvas, this.speed);
+      checks = await runChecks(
+        [...this.clips.values()], this.canvas, this.speed, this.socket.clock,
+      );
       if (!undisturbed()) return;
     } while (document.hidden || seen !== view());
     this.hz = checks.find((check) => "hz" in check)?.hz ?? 0;
@@ -399,7 +414,7 @@ class Display {
     if (!phase.votes) return;
     const clips = Object.fromEntries(order.phases.flatMap(({ name, clip }) =>
       clip === null ? [] : [[name, this.clips.get(clip)?.sha256]]));
-    const report = { ...evidence.report(), clips };
+    const report = { ...evidence.report(), clips, power: this.power.told() };
     this.keep({ type: "evidence", showing: order.id, evidence: report });
     // All frames of this cell are shown: the time of the vote is used for the next cell.
     const upcoming = this.state?.upcoming;

@@ -14,6 +14,7 @@ export class Evidence {
     this.end = /** @type {number|null} */ (null);
     this.phases = timeline.segments.map(() => ({
       shown: 0, late: 0, missedRefreshes: 0, underflows: 0, latePaints: 0,
+      leastQueued: /** @type {number|null} */ (null),
     }));
     this.current = 0;
     this.largestGap = 0; // while a clip is on
@@ -44,6 +45,12 @@ export class Evidence {
   /** @param {number} phase */
   underflow(phase) {
     this.phases[phase].underflows += 1;
+  }
+
+  /** @param {number} phase @param {number|null} frames in hand beyond the one that is due */
+  queued(phase, frames) {
+    const seen = this.phases[phase];
+    if (frames !== null) seen.leastQueued = Math.min(seen.leastQueued ?? frames, frames);
   }
 
   /** Painting that ends in the second half of a refresh may reach the screen a refresh late.
@@ -84,6 +91,7 @@ export class Evidence {
         missed_refreshes: this.phases[i].missedRefreshes,
         underflows: this.phases[i].underflows,
         late_paints: this.phases[i].latePaints,
+        least_queued: this.phases[i].leastQueued, // null: all was decoded before
       })),
       events: this.events,
     };

@@ -16,6 +16,7 @@ export class FrameQueue {
     this.run = 0;
     /** @type {Frame[]} */
     this.frames = [];
+    this.decoded = 0;
     /** @type {string|null} */
     this.failure = null;
     this.onchange = () => {};
@@ -24,7 +25,10 @@ export class FrameQueue {
     this.worker.onmessage = ({ data }) => {
       if (data.run !== this.run) return; // a frame of a cell that was left
       if (data.error) this.fail(data.error);
-      else this.frames.push(data);
+      else {
+        this.frames.push(data);
+        this.decoded += 1;
+      }
       this.onchange();
     };
   }
@@ -39,6 +43,7 @@ export class FrameQueue {
   start(clips) {
     this.run += 1;
     this.frames = [];
+    this.decoded = 0;
     this.failure = null;
     const largest = Math.max(...clips.map(({ manifest: m }) => m.width * m.height * 1.5));
     this.depth = Math.max(8, Math.min(MOST_FRAMES, Math.floor(MOST_BYTES / largest)));
@@ -71,6 +76,11 @@ export class FrameQueue {
     const first = this.frames[0];
     if (!first || first.place !== place || first.frame !== frame) return null;
     return /** @type {Frame} */ (this.frames.shift());
+  }
+
+  /** Frames in hand, or null once all are decoded and the queue may run empty. */
+  reserve() {
+    return this.decoded < (this.total ?? 0) ? this.frames.length : null;
   }
 
   /** @param {Frame} frame */

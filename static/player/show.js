@@ -100,6 +100,7 @@ class CellShow {
     const wanted = this.timeline.frameAt(segment, index);
     if (wanted === this.frame) return;
     const frame = this.stage.frames.take(this.place, wanted);
+    this.evidence.queued(this.phase, this.stage.frames.reserve());
     if (!frame) {
       if (this.stage.frames.failure) throw new Error(this.stage.frames.failure);
       this.evidence.underflow(this.phase);

@@ -66,9 +66,11 @@ def make_clip(picture: str) -> Clip:
 
 def _adopt(path: Path, suffix: str) -> tuple[str, int]:
     with store.workspace() as folder:
-        copy = folder / path.name
+        copy = folder / f"copy{suffix}"
         copy.write_bytes(path.read_bytes())
-        return store.adopt(copy, suffix)
+        sealed = store.seal(copy)
+        sealed.keep()
+        return sealed.sha256, sealed.size
 
 
 def make_session(owner: User, cells: int = 2, vote_seconds: float = 1.0) -> Session:
