@@ -32,7 +32,8 @@ WORKED = np.array(
     ],
     dtype=float,
 )
-SMALL = Criterion(minimum_stimuli=3)
+SINGLE = Criterion(Rule.SINGLE_PASS)
+SMALL = Criterion(Rule.SINGLE_PASS, minimum_stimuli=3)
 SMALL_ITERATIVE = Criterion(Rule.ITERATIVE, minimum_stimuli=3)
 
 
@@ -83,14 +84,14 @@ def test_published_ratings_of_a_good_panel_reject_nobody():
     np.testing.assert_allclose(
         correlation_with_mos(scores), reference["pearson_r_self_included"], atol=1e-12
     )
-    assert rejected(screen(scores)) == reference["pearson075_single_pass_rejected"] == []
+    assert rejected(screen(scores, SINGLE)) == reference["pearson075_single_pass_rejected"] == []
     assert rejected(screen(scores, Criterion(Rule.ITERATIVE))) == []
 
 
 def test_published_ratings_with_five_shuffled_viewers_reject_exactly_those():
     reference = published.load("p910_demo_sample/reference.json")
     scores, viewers = published.matrix("p910_demo_sample")
-    single, iterative = screen(scores), screen(scores, Criterion(Rule.ITERATIVE))
+    single, iterative = screen(scores, SINGLE), screen(scores, Criterion(Rule.ITERATIVE))
     np.testing.assert_allclose(
         [viewer.statistic for viewer in single.viewers], reference["r_to_mos"], atol=1e-12
     )
@@ -101,7 +102,7 @@ def test_published_ratings_with_five_shuffled_viewers_reject_exactly_those():
 
 def test_a_viewer_who_gave_one_score_to_everything_is_rejected_and_told_why():
     up = list(range(11))
-    screening = screen(ramp(up, up, up, [5] * 11))
+    screening = screen(ramp(up, up, up, [5] * 11), SINGLE)
     assert rejected(screening) == [3]
     assert math.isnan(screening.viewers[3].statistic)
     assert "same score to everything" in screening.viewers[3].reason
@@ -115,7 +116,7 @@ def test_a_constant_viewer_is_the_first_the_iterative_rule_removes():
 
 def test_a_reversed_scale_is_rejected_with_that_hint_and_never_taken_for_agreement():
     up = list(range(11))
-    screening = screen(ramp(up, up, up, up[::-1]))
+    screening = screen(ramp(up, up, up, up[::-1]), SINGLE)
     assert rejected(screening) == [3]
     assert "upside down" in screening.viewers[3].reason
 
@@ -143,7 +144,7 @@ def test_a_panel_that_disagrees_with_itself_is_kept_whole_with_a_warning():
     # Opposite halves: the MOS they leave follows nobody closely.
     generator = np.random.default_rng(4)
     scores = generator.integers(0, 11, (40, 6)).astype(float)
-    screening = screen(scores)
+    screening = screen(scores, SINGLE)
     assert screening.kept.all()
     assert set(verdicts(screening)) == {Verdict.FAILED_BUT_KEPT}
     assert "Every viewer" in screening.warning
@@ -162,9 +163,14 @@ def test_the_iterative_rule_stops_at_its_floor_and_says_so():
 def test_exactly_the_threshold_is_accepted():
     scores = WORKED.copy()
     r = screen(scores, SMALL).viewers[2].statistic
-    assert screen(scores, Criterion(threshold=r, minimum_stimuli=3)).kept[2]
-    assert screen(scores, Criterion(threshold=r + 5e-13, minimum_stimuli=3)).kept[2]
-    assert not screen(scores, Criterion(threshold=r + 1e-9, minimum_stimuli=3)).kept[2]
+
+    def kept_at(threshold: float) -> bool:
+        criterion = Criterion(Rule.SINGLE_PASS, threshold, minimum_stimuli=3)
+        return bool(screen(scores, criterion).kept[2])
+
+    assert kept_at(r)
+    assert kept_at(r + 5e-13)
+    assert not kept_at(r + 1e-9)
 
 
 def test_a_viewer_is_compared_over_the_stimuli_they_scored():
@@ -173,15 +179,15 @@ def test_a_viewer_is_compared_over_the_stimuli_they_scored():
     scores[:2, 2] = math.nan
     mos = mean_opinion_scores(scores).mos
     expected = np.corrcoef(scores[2:, 2], mos[2:])[0, 1]
-    assert screen(scores).viewers[2].statistic == pytest.approx(expected)
-    assert screen(scores).viewers[2].stimuli == 10
+    assert screen(scores, SINGLE).viewers[2].statistic == pytest.approx(expected)
+    assert screen(scores, SINGLE).viewers[2].stimuli == 10
 
 
 def test_a_viewer_who_left_early_is_kept_without_a_verdict():
     up = np.arange(12.0)
     scores = ramp(list(up), list(up), list(up[::-1]))
     scores[:9, 2] = math.nan
-    screening = screen(scores)
+    screening = screen(scores, SINGLE)
     assert screening.viewers[2].verdict is Verdict.NOT_ASSESSED
     assert "Scored 3 stimuli" in screening.viewers[2].reason
     assert screening.kept.all()
@@ -233,4 +239,5 @@ def test_correlations_agree_with_numpy(scores):
 
 @given(panels, st.integers(1, 5), st.integers(-20, 20))
 def test_a_change_of_scale_changes_no_verdict(scores, factor, offset):
-    assert verdicts(screen(scores)) == verdicts(screen(scores * factor + offset))
+    changed = screen(scores * factor + offset, SINGLE)
+    assert verdicts(screen(scores, SINGLE)) == verdicts(changed)
