@@ -265,7 +265,7 @@ def _begin_in_parts(pvs: PVS) -> None:
     """One that was ordered before there were parts: its job then stood in the queue itself."""
     with jobs.in_turn():
         waiting = Job.objects.filter(upscales=pvs, state__in=OPEN_STATES)
-        if waiting.update(queue_id=None, worker=""):
+        if waiting.update(queue_id=None, worker="", attempts=0):
             begin(pvs)
 
 
