@@ -61,6 +61,7 @@ def _classic(state: State) -> Network | None:
     found = classic_networks.find(state)
     if found is None:
         return None
+    _refuse_other_purposes(found.name, "SR", found.scale)
     found.network.load_state_dict(found.state)
     # EDSR computes on 0..255, where half precision has too few digits left.
     half_ok = found.name != "EDSR"
@@ -91,11 +92,7 @@ def _by_spandrel(state: State) -> Network:
         ) from None
     name, scale = descriptor.architecture.name, int(descriptor.scale)
     channels = (descriptor.input_channels, descriptor.output_channels)
-    if descriptor.purpose != "SR" or scale < 2:
-        raise MethodError(
-            f"is a network ({name}) for {descriptor.purpose}, x{scale}; only networks that enlarge "
-            "pictures in general can be used"
-        )
+    _refuse_other_purposes(name, descriptor.purpose, scale)
     if channels != (3, 3):
         raise MethodError(
             f"is a network ({name}) that takes {channels[0]} and gives {channels[1]} channels; "
@@ -109,8 +106,16 @@ def _by_spandrel(state: State) -> Network:
     )
 
 
+def _refuse_other_purposes(name: str, purpose: str, scale: int) -> None:
+    if purpose != "SR" or scale < 2:
+        raise MethodError(
+            f"is a network ({name}) for {purpose}, x{scale}; only networks that enlarge pictures "
+            "in general can be used"
+        )
+
+
 def _halo(architecture: str, state: State) -> int | None:
-    """Of networks that are plain convolutions: how many follow each other, rounded up to 8."""
+    """Of networks that are plain convolutions."""
     if architecture == "Compact":
         convolutions = sum(tensor.ndim == 4 for tensor in state.values())
     elif architecture == "SPAN":
@@ -120,7 +125,7 @@ def _halo(architecture: str, state: State) -> int | None:
         convolutions = 15 * len(blocks) + 4
     else:
         return None
-    return -(-convolutions // 8) * 8
+    return classic_networks.halo(convolutions)
 
 
 def _plain_rrdb(state: State) -> bool:

@@ -237,8 +237,8 @@ def load(state: State) -> BasicVSR:
     with torch.device("meta"):
         network = BasicVSR(
             channels=len(own["backward_trunk.main.0.weight"]),
-            blocks=_count(own, "backward_trunk.main.2"),
-            cleaning_blocks=_count(own, "image_cleaning.0.main.2"),
+            blocks=numbered_below(own, "backward_trunk.main.2"),
+            cleaning_blocks=numbered_below(own, "image_cleaning.0.main.2"),
         )
     plain = Spynet()
     own = {"spynet.mean": plain.mean, "spynet.std": plain.std, **own}
@@ -250,7 +250,7 @@ def load(state: State) -> BasicVSR:
     return network.float().eval()
 
 
-def _count(names: State, folder: str) -> int:
+def numbered_below(names: State, folder: str) -> int:
     """How many numbered blocks there are below a name."""
     start = f"{folder}."
     found = {name[len(start) :].split(".")[0] for name in names if name.startswith(start)}

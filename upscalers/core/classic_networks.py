@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from upscalers.core.basicvsr import numbered_below
 from upscalers.core.errors import MethodError
 
 State = dict[str, Tensor]
@@ -148,7 +149,7 @@ def _espcn(state: State) -> Found | None:
         raise MethodError(f"takes {channels} channels; networks of RGB or of luma can be used")
     scale = isqrt(len(last) // channels)
     network = Espcn(channels, (outputs, len(second)), kernel, scale)
-    return Found("ESPCN", network, own, scale, _halo(kernel // 2 + 2))
+    return Found("ESPCN", network, own, scale, halo(kernel // 2 + 2))
 
 
 def _edsr(state: State) -> Found | None:
@@ -159,11 +160,11 @@ def _edsr(state: State) -> Found | None:
     if not all(f"{name}.weight" in own for name in names):
         return None
     _only_rgb(own)
-    channels, blocks = len(own["conv_first.weight"]), _count(own, "body")
+    channels, blocks = len(own["conv_first.weight"]), numbered_below(own, "body")
     scale = 4 if "upsample.2.weight" in own else isqrt(len(own["upsample.0.weight"]) // channels)
     network = Edsr(channels, blocks, scale)
     own = {"mean": network.get_buffer("mean"), "range": network.get_buffer("range"), **own}
-    return Found("EDSR", network, own, scale, _halo(2 * blocks + 4))
+    return Found("EDSR", network, own, scale, halo(2 * blocks + 4))
 
 
 def _from_original_edsr(state: State) -> State:
@@ -172,7 +173,7 @@ def _from_original_edsr(state: State) -> State:
         return {}  # RCAN, a later network with such names
     bias = state["sub_mean.bias"].float()
     codes = torch.tensor(255.0 if bias.abs().max() > 1 else 1.0)
-    last = _count(state, "body") - 1
+    last = numbered_below(state, "body") - 1
     own = _renamed(
         {name: t for name, t in state.items() if not re.match(r"(sub|add)_mean\.", name)},
         (r"^head\.0\.", "conv_first."),
@@ -190,10 +191,10 @@ def _srresnet(state: State) -> Found | None:
     if not all(f"{name}.weight" in state for name in names):
         return None
     _only_rgb(state)
-    channels, blocks = len(state["conv_first.weight"]), _count(state, "body")
+    channels, blocks = len(state["conv_first.weight"]), numbered_below(state, "body")
     scale = 4 if "upconv2.weight" in state else isqrt(len(state["upconv1.weight"]) // channels)
     network = SrResNet(channels, blocks, scale)
-    return Found("SRResNet", network, dict(state), scale, _halo(2 * blocks + 5))
+    return Found("SRResNet", network, dict(state), scale, halo(2 * blocks + 5))
 
 
 def _only_rgb(state: State) -> None:
@@ -202,12 +203,7 @@ def _only_rgb(state: State) -> None:
         raise MethodError(f"takes {taken} and gives {given} channels; RGB, three, is needed")
 
 
-def _count(state: State, folder: str) -> int:
-    """How many numbered parts a folder of names has."""
-    return len({name.split(".")[1] for name in state if name.startswith(f"{folder}.")})
-
-
-def _halo(convolutions: int) -> int:
+def halo(convolutions: int) -> int:
     """One sample per convolution of three, rounded up to 8."""
     return -(-convolutions // 8) * 8
 

@@ -170,6 +170,8 @@ def test_networks_for_other_purposes_are_refused() -> None:
     restoring = of_spandrel("SwinIR", **{**SWIN, "upscale": 1, "upsampler": ""})
     with pytest.raises(MethodError, match="for Restoration, x1; only networks that enlarge"):
         load_network(dict(restoring.state_dict()))
+    with pytest.raises(MethodError, match=r"\(ESPCN\) for SR, x1; only networks that enlarge"):
+        load_network(dict(espcn(1).state_dict()))
     grey = of_spandrel("ESRGAN", in_nc=1, out_nc=1, num_filters=16, num_blocks=2, scale=4)
     with pytest.raises(MethodError, match="takes 1 and gives 1 channels"):
         load_network(dict(grey.state_dict()))
