@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from upscalers.core.clip import ClipFormat, OnProgress, Planes, ShouldStop, report
+from upscalers.core.clip import ClipFormat, OnProgress, Planes, ShouldStop, ticker
 from upscalers.core.degrade import MAX_SCALE
 from upscalers.core.errors import ClipError
 from upscalers.core.resample import resample_axis, single_threaded
@@ -70,7 +69,7 @@ def align(
 ) -> Alignment:
     """Compare two clips of one scene, whatever their sizes."""
     pairs = ((reference, reference_format), (clip, clip_format))
-    tick = _ticker(sum(_looked_at(fmt) for _, fmt in pairs), on_progress, should_stop)
+    tick = ticker(sum(_looked_at(fmt) for _, fmt in pairs), on_progress, should_stop)
     with single_threaded(), torch.inference_mode():
         picked = _picked(0, reference_format, clip_format)
         seen = [_see(path, fmt, picked, tick) for path, fmt in pairs]
@@ -287,13 +286,6 @@ def measured_shift(ours: Floats, theirs: Floats) -> tuple[float, float]:
 
 def _looked_at(fmt: ClipFormat) -> int:
     return min(fmt.frames, MAX_FRAMES)
-
-
-def _ticker(
-    total: int, on_progress: OnProgress | None, should_stop: ShouldStop | None
-) -> Callable[[], None]:
-    done = count(1)
-    return lambda: report(min(next(done), total), total, on_progress, should_stop)
 
 
 def _luma(planes: Planes, fmt: ClipFormat) -> torch.Tensor:

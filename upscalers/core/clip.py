@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import count
 from math import floor, prod
 
 import numpy as np
@@ -181,6 +182,14 @@ class Colour:
         return Colour(
             matrix, self.range or "tv", self.primaries or primaries, self.transfer or transfer
         )
+
+
+def ticker(
+    total: int, on_progress: OnProgress | None, should_stop: ShouldStop | None
+) -> Callable[[], None]:
+    """To be called after each frame of each pass."""
+    done = count(1)
+    return lambda: report(min(next(done), total), total, on_progress, should_stop)
 
 
 def report(

@@ -13,12 +13,11 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
-from itertools import count
 from math import ceil
 from pathlib import Path
 from typing import Any
 
-from upscalers.core.clip import ClipFormat, OnProgress, ShouldStop, report
+from upscalers.core.clip import ClipFormat, OnProgress, ShouldStop, ticker
 from upscalers.core.errors import ClipError
 from upscalers.core.video import ClipWriter, read_frames
 
@@ -89,28 +88,20 @@ def make_low_resolution(
         "size": f"{small.width}x{small.height}",
     }
     if seed is None:
-        tick = _ticker(fmt.frames, on_progress, should_stop)
+        tick = ticker(fmt.frames, on_progress, should_stop)
         digest = _shrink(path, fmt, Path(out), small, degradation, factor, tick)
         return small, digest, {**recipe, "steps": [KERNELS[degradation][1]]}
 
     from upscalers.core import real_world
 
     chain = real_world.draw(seed, 1 / factor)
-    tick = _ticker((len(chain.orders) + 1) * fmt.frames, on_progress, should_stop)
+    tick = ticker((len(chain.orders) + 1) * fmt.frames, on_progress, should_stop)
     with tempfile.TemporaryDirectory(prefix=".real-world-", dir=Path(out).parent) as folder:
         worn, worn_format, scaled = real_world.degraded(path, fmt, Path(folder), chain, tick)
         digest = _shrink(
             worn, worn_format, Path(out), small, chain.last_resize, factor / scaled, tick
         )
     return small, digest, {**recipe, **chain.recipe(), "versions": _versions()}
-
-
-def _ticker(
-    total: int, on_progress: OnProgress | None, should_stop: ShouldStop | None
-) -> Callable[[], None]:
-    """Called after each frame of each pass."""
-    done = count(1)
-    return lambda: report(next(done), total, on_progress, should_stop)
 
 
 def _shrink(
@@ -143,12 +134,7 @@ def _shrink(
 
 def _versions() -> dict[str, str]:
     """What a real-world chain depends on besides its seed."""
-    import imageio_ffmpeg
-    import numpy
-    import torch
+    from upscalers.core.engine import versions
 
-    return {
-        "numpy": numpy.__version__,
-        "torch": torch.__version__,
-        "ffmpeg": imageio_ffmpeg.get_ffmpeg_version(),
-    }
+    known = versions()
+    return {name: known[name] for name in ("numpy", "torch", "ffmpeg")}

@@ -26,10 +26,7 @@ class Command(BaseCommand):
             rows = [{field: getattr(method, field) for field in FIELDS} for method in methods]
             self.stdout.write(json.dumps(rows, indent=2))
             return
-        table = [
-            ("METHOD", "FAMILY", "SCALE", "PARAMETERS", "NAME", "LICENCE"),
-            *map(_row, methods),
-        ]
+        table = [_HEADINGS, *map(_row, methods)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         for row in table:
             cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
