@@ -51,6 +51,18 @@ class Wanted:
     def is_ready(self) -> bool:
         return not self.problem
 
+    @property
+    def job(self) -> Job | None:
+        """Of what is not ready: the PVS, or a playback file."""
+        if self.is_ready or self.pvs is None:
+            return None
+        if self.pvs.clip is None:
+            return self.pvs.job
+        renditions = [
+            getattr(clip, "rendition", None) for clip in (self.source.clip, self.pvs.clip)
+        ]
+        return next((one.job for one in renditions if one is not None and not one.is_ready), None)
+
 
 def create_study(name: str, owner: Any, **design: Any) -> Study:
     stem = slugify(name)[:70] or "study"

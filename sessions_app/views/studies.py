@@ -116,6 +116,7 @@ def _material(study: Study) -> dict[str, Any]:
         "rows": list(rows.values()),
         "missing": sum(not one.is_ready for one in wanted),
         "unordered": any(one.can_order for one in wanted),
+        "busy": any(one.job is not None and one.job.is_open for one in wanted),
     }
 
 

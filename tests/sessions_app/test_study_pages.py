@@ -277,12 +277,17 @@ def test_making_what_is_missing_tries_failed_playback_files_of_uploads_again(
     ).slug
     study.methods = ["nearest", vendor]
     study.save()
-    job = Job.objects.create(kind=JobKind.RENDER, title="x", state=JobState.FAILED)
+    job = Job.objects.create(
+        kind=JobKind.RENDER, title="x", state=JobState.FAILED, error="The disk is full."
+    )
     for source in study.sources.all():
         Rendition.objects.create(clip=make_pvs(source, vendor).clip, job=job)
     client.force_login(owner)
-    assert "Make what is missing" in client.get(study.get_absolute_url()).content.decode()
+    page = client.get(study.get_absolute_url()).content.decode()
+    assert "Make what is missing" in page
+    assert "The disk is full." in page and 'hx-trigger="every 10s"' in page
     client.post(url("make-material", study))
     job.refresh_from_db()
     assert job.state == JobState.WAITING
-    assert "Make what is missing" not in client.get(study.get_absolute_url()).content.decode()
+    page = client.get(study.get_absolute_url()).content.decode()
+    assert "Make what is missing" not in page and 'hx-trigger="every 3s"' in page
