@@ -204,6 +204,12 @@ TABLES = (
             Column("cast_at", "time", "When the viewer tapped, by the clock of the seat's device."),
             Column("received_at", "time", "When the vote was stored."),
             Column("changes", "integer", "How often the viewer changed this score."),
+            Column(
+                "voted_on",
+                "text",
+                "device, keypad (the display's keyboard) or paper: then the times are those of the "
+                "vote phase and of typing it in.",
+            ),
             Column("shown_properly", "boolean", "Verdict on the showing; empty: none (yet)."),
             Column("counted", "boolean", RULES["counted"]),
             Column("not_counted_because", "text", "Why the vote does not count, if it does not."),

@@ -22,6 +22,7 @@ _FROM_VOTE = {
     "kind": "showing__cell__kind",
     "showing": "showing__pk",
     "viewer": "seat__viewer__code",
+    "voted_on": "seat__kind",
     "slot": "slot",
     "pvs": "pvs",
     "score": "score",

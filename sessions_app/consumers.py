@@ -16,9 +16,10 @@ Display      ->  hello {display, showing, take_over, fresh}  first; `display` na
              ->  evidence {showing, evidence}         the stimuli were shown to their end
              ->  ended {showing, at}
              ->  failed {showing, reason}
+             ->  vote {seat, showing, slot, score, at}    typed at the display's keyboard
 Seat         ->  vote {showing, slot, score, at}      its ack says the `score` that was kept
-Console      ->  start, pause, resume, end, overrule {reason}, repeat {cell}, add-seat {viewer},
-                 revoke-seat {seat}, note {text}
+Console      ->  start, pause, resume, end, go-on, overrule {reason}, repeat {cell}, skip {cell},
+                 add-seat {viewer, kind}, revoke-seat {seat}, note {text}
 """
 
 from __future__ import annotations
@@ -277,8 +278,19 @@ class DisplayConsumer(Face):
             messages.text(message, "reason"),
         )
 
+    def vote(self, message: Message) -> None:
+        running.cast_at_display(
+            *self.here,
+            messages.whole(message, "seat"),
+            messages.identity(message, "showing"),
+            messages.text(message, "slot", 1),
+            messages.whole(message, "score"),
+            messages.moment(message, "at"),
+        )
+
     actions = {
         "report": report, "phase": phase, "evidence": evidence, "ended": ended, "failed": failed,
+        "vote": vote,
     }  # fmt: skip
 
 
@@ -364,11 +376,18 @@ class ConsoleConsumer(Face):
         cell = messages.whole(message, "cell")
         running.repeat_cell(self.session_pk, cell, self.user)
 
+    def skip(self, message: Message) -> None:
+        running.skip_cell(self.session_pk, messages.whole(message, "cell"), self.user)
+
+    def go_on(self, message: Message) -> None:
+        running.go_on(self.session_pk, self.user)
+
     def overrule(self, message: Message) -> None:
         running.overrule(self.session_pk, messages.text(message, "reason"), self.user)
 
     def add_seat(self, message: Message) -> None:
-        running.add_seat(self.session_pk, messages.text(message, "viewer", 20), self.user)
+        viewer, kind = messages.text(message, "viewer", 20), messages.text(message, "kind", 8)
+        running.add_seat(self.session_pk, viewer, self.user, kind)
 
     def revoke_seat(self, message: Message) -> None:
         running.revoke_seat(self.session_pk, messages.whole(message, "seat"), self.user)
@@ -380,4 +399,5 @@ class ConsoleConsumer(Face):
     actions = {
         "start": start, "pause": pause, "resume": resume, "end": end, "repeat": repeat,
         "overrule": overrule, "add-seat": add_seat, "revoke-seat": revoke_seat, "note": note,
+        "skip": skip, "go-on": go_on,
     }  # fmt: skip

@@ -63,6 +63,9 @@ class Study(models.Model):
     viewers_per_panel = models.PositiveSmallIntegerField(
         default=3, validators=[MinValueValidator(1), MaxValueValidator(9)]
     )
+    wait_for_votes = models.BooleanField(
+        default=False, help_text="the next cell begins only when every seat has voted"
+    )
     seed = models.BigIntegerField(default=new_seed)
     planned_at = models.DateTimeField(null=True)
     plan_notes = models.JSONField(default=list, help_text="what the planner had to say")
@@ -190,6 +193,7 @@ class Cell(models.Model):
         "self", null=True, on_delete=models.CASCADE, related_name="repeated_by",
         help_text="the cell that was not shown properly and is shown again here",
     )  # fmt: skip
+    skipped = models.BooleanField(default=False, help_text="left out on the coordinator's wish")
 
     class Meta:
         ordering = ["session", "position"]
@@ -257,11 +261,20 @@ class Note(models.Model):
         return self.text
 
 
+class SeatKind(models.TextChoices):
+    DEVICE = "device", "own device"
+    KEYPAD = "keypad", "keyboard at the display"
+    PAPER = "paper", "paper"
+
+
 class Seat(models.Model):
     """A viewer's place in a session, with the secret link of the device that votes."""
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="seats")
     viewer = models.ForeignKey(Viewer, on_delete=models.PROTECT, related_name="seats")
+    kind = models.CharField(
+        max_length=8, choices=SeatKind.choices, default=SeatKind.DEVICE, help_text="how they vote"
+    )
     token = models.CharField(max_length=64, unique=True, default=new_token)
     code = models.CharField(max_length=CODE_LENGTH, unique=True, default=new_code)
     revoked_at = models.DateTimeField(null=True)
@@ -292,6 +305,10 @@ class Vote(models.Model):
     cast_at = models.DateTimeField(help_text="when the viewer tapped")
     received_at = models.DateTimeField(default=timezone.now)
     changes = models.PositiveSmallIntegerField(default=0)
+    entered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+",
+        help_text="who typed in what the viewer had written on paper",
+    )  # fmt: skip
 
     class Meta:
         ordering = ["showing", "seat", "slot"]

@@ -13,7 +13,7 @@ from django.db.models import Count
 from django.urls import reverse
 from django.utils import timezone
 
-from sessions_app.models import Cell, Seat, Session, Showing, ShowingState, Vote
+from sessions_app.models import Cell, Seat, SeatKind, Session, Showing, ShowingState, Vote
 from sessions_app.services import running
 
 # What of a manifest the display needs, and no more.
@@ -51,11 +51,29 @@ def for_display(session: Session) -> dict[str, Any]:
         # What most likely comes next, so that it can be decoded ahead.
         "upcoming": _phases(upcoming) if upcoming and session.display_ready else None,
         "overruled": session.display_report.get("overruled", []),
+        "keypad": _keypad(session),
     }
 
 
+def _keypad(session: Session) -> list[dict[str, Any]]:
+    """Who votes at the display's keyboard, and for which boxes of the latest cell they have."""
+    latest = running.latest_showing(session)
+    return [
+        {
+            "seat": seat.pk,
+            "label": seat.viewer.code,
+            "showing": str(latest.pk) if latest else None,
+            "given": sorted(seat.votes.filter(showing=latest).values_list("slot", flat=True)),
+        }
+        for seat in session.seats.filter(kind=SeatKind.KEYPAD, revoked_at=None).select_related(
+            "viewer"
+        )
+    ]
+
+
 def _after(showing: Showing) -> Cell | None:
-    return showing.cell.session.cells.filter(position__gt=showing.cell.position).first()
+    later = showing.cell.session.cells.filter(position__gt=showing.cell.position, skipped=False)
+    return later.first()
 
 
 def _show_order(showing: Showing) -> dict[str, Any]:
@@ -150,6 +168,9 @@ def for_console(session: Session) -> dict[str, Any]:
         "latest_cell": latest.cell_id if latest else None,
         "seats": _seats_for_console(session, latest),
         "notes": _notes(session),
+        "awaited": [seat.viewer.code for seat in running.awaited_seats(session)]
+        if showing is None
+        else [],
         "display": _display_for_console(session),
     }
 
@@ -166,6 +187,7 @@ def _cell_for_console(cell: Cell) -> dict[str, Any]:
         "state": last.state if last else "",
         "valid": last.valid if last else None,
         "verdict": last.verdict if last else "",
+        "skipped": cell.skipped,
     }
 
 
@@ -197,7 +219,9 @@ def _seconds_left(session: Session, cells: list[Cell], showing: Showing | None) 
     shown = Showing.objects.filter(cell__session=session, state=ShowingState.SHOWN)
     done = set(shown.values_list("cell_id", flat=True))
     left = sum(
-        protocol.cell_seconds(cell.source.clip.seconds) for cell in cells if cell.pk not in done
+        protocol.cell_seconds(cell.source.clip.seconds)
+        for cell in cells
+        if cell.pk not in done and not cell.skipped
     )
     if showing and showing.phase:
         left -= max(0.0, (timezone.now() - showing.started_at).total_seconds())
@@ -232,6 +256,7 @@ def _seats_for_console(session: Session, latest: Showing | None) -> list[dict[st
         {
             "id": seat.pk,
             "viewer": seat.viewer.code,
+            "kind": seat.kind,
             "code": seat.code,
             "url": reverse("sessions:seat", args=[seat.token]),
             "qr": reverse("sessions:seat-qr", args=[session.pk, seat.pk]),

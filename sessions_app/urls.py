@@ -1,6 +1,6 @@
 from django.urls import path
 
-from sessions_app.views import evidence, running, studies
+from sessions_app.views import evidence, paper, running, studies
 
 app_name = "sessions"
 
@@ -16,6 +16,7 @@ urlpatterns = [
     path("sessions/", studies.sessions, name="sessions"),
     path("sessions/<int:pk>/console/", running.console, name="console"),
     path("sessions/<int:pk>/seats/<int:seat_pk>/qr.svg", running.seat_qr, name="seat-qr"),
+    path("sessions/<int:pk>/paper/", paper.paper, name="paper"),
     path("sessions/<int:pk>/evidence/", evidence.evidence, name="evidence"),
     path("show/<str:token>/", running.display, name="display"),
     path("show/<str:token>/clips/", running.display_clips, name="display-clips"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,6 +28,7 @@ from sessions_app.models import (
     CellKind,
     Note,
     Seat,
+    SeatKind,
     Session,
     SessionState,
     Showing,
@@ -48,6 +50,7 @@ GRACE = timedelta(seconds=20)
 # Clocks are compared over the network and agree no better than this.
 CLOCK_TOLERANCE = timedelta(seconds=0.5)
 LONGEST_NOTE = 500
+MOST_KEYPADS = 3  # more would not be done with voting in time
 
 
 class Refused(Exception):
@@ -137,7 +140,17 @@ def latest_showing(session: Session) -> Showing | None:
 def next_cell(session: Session) -> Cell | None:
     """The first cell that has not been shown to its end."""
     shown = Showing.objects.filter(cell__session=session, state=ShowingState.SHOWN).values("cell")
-    return session.cells.exclude(pk__in=shown).first()
+    return session.cells.filter(skipped=False).exclude(pk__in=shown).first()
+
+
+def awaited_seats(session: Session) -> list[Seat]:
+    """Those who have not voted yet for the cell that was shown last, where that is waited for."""
+    latest = latest_showing(session)
+    if not session.study.wait_for_votes or latest is None or latest.vote_closed_at:
+        return []
+    seats = session.seats.filter(revoked_at=None).exclude(kind=SeatKind.PAPER)
+    given = Counter(latest.votes.values_list("seat_id", flat=True))
+    return [seat for seat in seats.select_related("viewer") if given[seat.pk] < len(Slot.values)]
 
 
 def display_is_alive(session: Session) -> bool:
@@ -168,6 +181,11 @@ def _begin_next(session: Session) -> None:
     """Hands the next cell to the display, or finishes the session when there is none."""
     if session.state != State.RUNNING or current_showing(session):
         return
+    if not awaited_seats(session):
+        _begin_or_finish(session)
+
+
+def _begin_or_finish(session: Session) -> None:
     cell = next_cell(session)
     if cell is None:
         _finish(session, State.FINISHED)
@@ -220,6 +238,38 @@ def resume(session_pk: int, user: Any) -> None:
         session.save(update_fields=["state"])
         audit.record(user, "resume session", session)
         _begin_next(session)
+
+
+def go_on(session_pk: int, user: Any) -> None:
+    """Without the votes that are still awaited; they may come until the next clip begins."""
+    with _changing(session_pk) as session:
+        _require(session, (State.RUNNING, State.PAUSED), "go on")
+        awaited = awaited_seats(session)
+        if not awaited:
+            raise Refused("No vote is awaited.")
+        audit.record(user, "do not wait for votes", session, seats=[str(each) for each in awaited])
+        if session.state == State.RUNNING and not current_showing(session):
+            _begin_or_finish(session)
+
+
+def skip_cell(session_pk: int, cell_pk: int, user: Any) -> None:
+    """Leaves a cell out. One that is on is left at once, unless it was shown to its end already."""
+    with _changing(session_pk) as session:
+        _require(session, (State.PLANNED, State.READY, State.RUNNING, State.PAUSED), "skip a cell")
+        cell = session.cells.filter(pk=cell_pk).first()
+        if cell is None:
+            raise Refused("There is no such cell in this session.")
+        shown = cell.showings.exclude(state=ShowingState.INTERRUPTED).exclude(valid=None)
+        if cell.skipped or shown.exists():
+            raise Refused(f"Cell {cell.position} was shown or skipped already.")
+        cell.skipped = True
+        cell.save(update_fields=["skipped"])
+        audit.record(user, "skip cell", cell)
+        playing = current_showing(session)
+        if playing and playing.cell_id == cell.pk:
+            _leave(playing, "skipped on the coordinator's wish")
+        if session.state == State.RUNNING:
+            _begin_next(session)
 
 
 def end(session_pk: int, user: Any) -> None:
@@ -340,8 +390,10 @@ def add_note(session_pk: int, words: str, user: Any) -> Note:
 # ---- seats --------------------------------------------------------------------------------------
 
 
-def add_seat(session_pk: int, viewer_code: str, user: Any) -> Seat:
+def add_seat(session_pk: int, viewer_code: str, user: Any, kind: str = SeatKind.DEVICE) -> Seat:
     code = viewer_code.strip()
+    if kind not in SeatKind.values:
+        raise Refused("A viewer votes on a device, at the display's keyboard or on paper.")
     if not code or len(code) > 20:
         raise Refused("Give the viewer a code of 1 to 20 characters, such as V07.")
     with _changing(session_pk) as session:
@@ -350,12 +402,18 @@ def add_seat(session_pk: int, viewer_code: str, user: Any) -> Seat:
         viewer, _ = session.study.viewers.get_or_create(
             code=code, defaults={"panel": session.panel}
         )
-        seat, created = Seat.objects.get_or_create(session=session, viewer=viewer)
+        keypads = session.seats.filter(kind=SeatKind.KEYPAD, revoked_at=None)
+        if kind == SeatKind.KEYPAD and keypads.count() >= MOST_KEYPADS:
+            raise Refused(f"At most {MOST_KEYPADS} viewers can vote at one keyboard.")
+        seat, created = Seat.objects.get_or_create(
+            session=session, viewer=viewer, defaults={"kind": kind}
+        )
         if not created:
             if seat.revoked_at is None:
                 raise Refused(f"{code} has a seat in this session already.")
             seat.token, seat.code, seat.revoked_at = new_token(), new_code(), None
-            seat.save(update_fields=["token", "code", "revoked_at"])
+            seat.kind = kind
+            seat.save(update_fields=["token", "code", "revoked_at", "kind"])
         audit.record(user, "add seat", seat)
         return seat
 
@@ -603,7 +661,72 @@ def cast_vote(seat_pk: int, showing_pk: UUID, slot: str, score: int, cast_at: da
         _require_open(showing, cast_at)
         vote = _keep_vote(seat, showing, slot, score, cast_at)
         announce(seat.session)
-        return vote
+    if seat.session.study.wait_for_votes:
+        with _changing(seat.session_id) as session:
+            _begin_next(session)
+    return vote
+
+
+def cast_at_display(
+    session_pk: int, display: UUID, seat_pk: int, showing: UUID, slot: str, score: int,
+    cast_at: datetime,
+) -> Vote:  # fmt: skip
+    """A score typed at the display's own keyboard."""
+    session = Session.objects.get(pk=session_pk)
+    _require_display(session, display)
+    if not session.seats.filter(pk=seat_pk, kind=SeatKind.KEYPAD).exists():
+        raise Refused("Nobody of that seat votes at the display.")
+    return cast_vote(seat_pk, showing, slot, score, cast_at)
+
+
+def enter_from_paper(
+    session_pk: int, seat_pk: int, scores: dict[tuple[UUID, str], int | None], user: Any
+) -> int:
+    """Keeps, changes or (None) removes what a viewer wrote on paper. Says how many changed.
+
+    All or nothing: one score that cannot be kept refuses the whole sheet.
+    """
+    with _changing(session_pk) as session:
+        seat = session.seats.filter(pk=seat_pk, kind=SeatKind.PAPER).first()
+        if seat is None:
+            raise Refused("There is no paper seat of that number in this session.")
+        showings = {each.pk: each for each in voted_showings(session)}
+        accepts = session.study.protocol.scale.accepts
+        changed = 0
+        for (pk, slot), score in scores.items():
+            showing = showings.get(pk)
+            if showing is None or slot not in Slot.values:
+                raise Refused("The sheet names a cell that was not shown.")
+            if score is not None and not accepts(score):
+                raise Refused(f"Cell {showing.cell.position}, {slot}: {score} is not on the scale.")
+            changed += _keep_from_paper(seat, showing, slot, score, user)
+        if changed:
+            audit.record(user, "enter votes from paper", seat, votes=changed)
+        return changed
+
+
+def _keep_from_paper(seat: Seat, showing: Showing, slot: str, score: int | None, user: Any) -> int:
+    found = Vote.objects.filter(seat=seat, showing=showing, slot=slot).first()
+    if score is None:
+        return found.delete()[0] if found else 0
+    at = showing.vote_opened_at or showing.started_at  # nobody measured when it was written
+    if found is None:
+        Vote.objects.create(
+            seat=seat, showing=showing, slot=slot, score=score, cast_at=at, entered_by=user
+        )
+    elif found.score != score:
+        found.score, found.entered_by, found.changes = score, user, found.changes + 1
+        found.received_at = timezone.now()
+        found.save()
+    else:
+        return 0
+    return 1
+
+
+def voted_showings(session: Session) -> list[Showing]:
+    """Those for which viewers could vote, in the order in which they were shown."""
+    found = Showing.objects.filter(cell__session=session, vote_opened_at__isnull=False)
+    return list(found.select_related("cell"))
 
 
 def _require_open(showing: Showing, cast_at: datetime) -> None:

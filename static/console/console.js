@@ -104,29 +104,41 @@ class Console {
     const button = /** @type {HTMLElement} */ (event.target).closest("button");
     if (!button) return;
     const { act, dialog, seat, show, cell } = button.dataset;
-    if (dialog === "repeat-dialog") this.aboutCell(cell ? Number(cell) : this.state.latest_cell);
+    if (dialog === "repeat-dialog") {
+      this.aboutCell(cell ? Number(cell) : this.state.latest_cell, "repeat-name");
+    }
+    if (dialog === "skip-dialog") this.aboutCell(this.skippable().id, "skip-name");
+    if (dialog === "go-on-dialog") byId("go-on-names").textContent = this.state.awaited.join(", ");
     if (dialog) /** @type {HTMLDialogElement} */ (byId(dialog)).showModal();
     if (show) this.openSeatDialog(show, Number(seat));
     if ("closeDialog" in button.dataset) button.closest("dialog")?.close();
     if (!act) return;
-    if (act === "repeat") this.send({ type: act, cell: this.cell });
+    if (act === "repeat" || act === "skip") this.send({ type: act, cell: this.cell });
     else if (act === "revoke-seat") this.send({ type: act, seat: this.seat });
     else this.send({ type: act });
     button.closest("dialog")?.close();
   }
 
-  /** The dialog stays with its cell, whatever is shown meanwhile. @param {number} pk */
-  aboutCell(pk) {
+  /** The dialog stays with its cell, whatever is shown meanwhile.
+   * @param {number} pk @param {string} name where it is named */
+  aboutCell(pk, name) {
     this.cell = pk;
     const { number } = this.state.cells.find((/** @type {any} */ one) => one.id === pk);
-    byId("repeat-name").textContent = `cell ${number}`;
+    byId(name).textContent = `cell ${number}`;
+  }
+
+  /** The cell that is on, unless its clips were shown already, else the next one. */
+  skippable() {
+    const open = (/** @type {any} */ cell) => !cell.skipped && cell.valid === null;
+    return this.state.cells.find(open);
   }
 
   /** @param {SubmitEvent} event */
   addSeat(event) {
     event.preventDefault();
     const input = /** @type {HTMLInputElement} */ (byId("viewer"));
-    this.send({ type: "add-seat", viewer: input.value });
+    const { value: kind } = /** @type {HTMLSelectElement} */ (byId("seat-kind"));
+    this.send({ type: "add-seat", viewer: input.value, kind });
     input.value = "";
     input.focus();
   }
@@ -182,7 +194,7 @@ class Console {
 
   /** Only what can be done now. */
   offer() {
-    const { state, display, latest_cell: latest, cells } = this.state;
+    const { state, display, latest_cell: latest, cells, awaited } = this.state;
     const live = state === "running" || state === "paused";
     const over = state === "finished" || state === "aborted";
     const last = cells.find((/** @type {any} */ cell) => cell.id === latest);
@@ -190,6 +202,7 @@ class Console {
       start: state === "planned" || state === "ready", pause: state === "running",
       resume: state === "paused", repeat: live && last, end: !over,
       overrule: !over && display.failed.length && display.loaded,
+      skip: live && this.skippable(), "go-on": live && awaited.length,
     };
     for (const button of document.querySelectorAll("#console > * [data-act], [data-needs]")) {
       if (!(button instanceof HTMLButtonElement) || button.closest("dialog")) continue;
@@ -213,7 +226,7 @@ class Console {
     byId("left").textContent = clockTime(left - passed);
     const shown = cells.filter((/** @type {any} */ cell) => cell.state === "shown").length;
     byId("shown").textContent = `${shown} of ${cells.length}`;
-    const seated = seats.filter((/** @type {any} */ seat) => !seat.revoked);
+    const seated = seats.filter((/** @type {any} */ seat) => !seat.revoked && seat.kind !== "paper");
     const given = seated.reduce((/** @type {number} */ sum, /** @type {any} */ seat) =>
       sum + seat.slots.length, 0);
     byId("votes").textContent = seated.length ? `${given} of ${2 * seated.length}` : "–";
@@ -230,6 +243,8 @@ class Console {
     if (!showing) {
       if (state === "paused") return "Paused. Resume when everybody is ready.";
       if (state === "running") {
+        const { awaited } = this.state;
+        if (display.online && awaited.length) return `Waiting for the votes of ${awaited.join(", ")}.`;
         return display.online ? "Waiting for the display to be ready."
           : "The display is not connected: open it again, the session goes on from here.";
       }
@@ -260,11 +275,13 @@ class Console {
     redraw(byId("timeline"), cells.map((/** @type {any} */ cell) => {
       const classes = [];
       if (cell.kind === "stabilisation") classes.push("is-stabilisation");
+      if (cell.skipped) classes.push("is-skipped");
       if (cell.state === "shown") classes.push(cell.valid ? "is-shown" : "is-invalid");
       if (showing?.cell === cell.id) classes.push("is-current");
       const item = element("span", classes.join(" "), String(cell.number));
       item.setAttribute("role", "listitem");
-      item.title = [cell.kind, cell.verdict].filter(Boolean).join(": ");
+      const verdict = cell.skipped ? "skipped" : cell.verdict;
+      item.title = [cell.kind, verdict].filter(Boolean).join(": ");
       return item;
     }));
     const begun = cells.filter((/** @type {any} */ cell) => cell.showings);
@@ -343,13 +360,16 @@ class Console {
   renderSeats() {
     const { seats } = this.state;
     byId("no-seats").hidden = seats.length > 0;
+    byId("paper-link").hidden = !seats.some((/** @type {any} */ { kind }) => kind === "paper");
     redraw(byId("seats"), seats.map((/** @type {any} */ seat) => this.seatItem(seat)));
   }
 
   /** @param {any} seat */
   seatItem(seat) {
-    const [kind, text] = seat.revoked ? ["muted", "closed"] : seat.online ? ["ok", "connected"]
-      : ["warn", "not connected"];
+    const [kind, text] = seat.revoked ? ["muted", "closed"]
+      : seat.kind === "keypad" ? ["muted", "display's keyboard"]
+        : seat.kind === "paper" ? ["muted", "paper"]
+          : seat.online ? ["ok", "connected"] : ["warn", "not connected"];
     const ticks = ["A", "B"].map((slot) => {
       const given = seat.slots.includes(slot);
       const tick = element("span", given ? "tick is-given" : "tick", `${slot} ${given ? "✓" : "–"}`);
@@ -361,8 +381,9 @@ class Console {
       element("span", "muted small", `${seat.votes} votes in all`));
     item.dataset.key = String(seat.id);
     if (!seat.revoked) {
-      item.append(element("span", "actions", this.seatButton("QR code", "qr-dialog", seat),
-        this.seatButton("Close seat", "revoke-dialog", seat)));
+      const actions = element("span", "actions", this.seatButton("Close seat", "revoke-dialog", seat));
+      if (seat.kind === "device") actions.prepend(this.seatButton("QR code", "qr-dialog", seat));
+      item.append(actions);
     }
     return item;
   }

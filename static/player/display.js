@@ -5,6 +5,7 @@ import { LiveSocket, Outbox } from "../live/socket.js";
 import { runChecks, visible, whyImpossible } from "./checks.js";
 import { measureRefresh } from "./clock.js";
 import { FrameQueue } from "./frames.js";
+import { Keypad } from "./keypad.js";
 import { Painter } from "./painter.js";
 import { Power } from "./power.js";
 import { preloadClips } from "./preload.js";
@@ -34,6 +35,9 @@ class Display {
     /** @type {FrameQueue|null} */
     this.frames = null;
     this.power = new Power();
+    this.keypad = new Keypad(byId("keypad"), (seat, showing, slot, score) => {
+      this.keep({ type: "vote", seat, showing, slot, score, at: this.socket.clock.now() });
+    });
     this.preparing = false;
     this.loaded = false;
     this.progress = "";
@@ -55,7 +59,7 @@ class Display {
     this.outbox = new Outbox(String(data.token).slice(0, 12), sessionStorage);
     this.finishInterrupted();
     /** Cells that this page has shown, whether or not the server has heard of it yet. */
-    this.shown = new Set(this.outbox.kept.map(({ message: said }) => said.showing));
+    this.shown = new Set(this.cellNews().map(({ message: said }) => said.showing));
     this.socket = new LiveSocket(String(data.socket), {
       outbox: this.outbox,
       hello: () => this.hello(),
@@ -71,9 +75,9 @@ class Display {
   /** What a reload left behind. A cell whose evidence is still to be delivered was shown to the
    * end; news of any other cell is void, since that one will be shown again. */
   finishInterrupted() {
-    const kept = this.outbox.kept.map(({ message: said }) => said);
+    const kept = this.cellNews().map(({ message: said }) => said);
     const judged = kept.find(({ type }) => type === "evidence" || type === "ended")?.showing;
-    for (const { n, message: said } of this.outbox.kept) {
+    for (const { n, message: said } of this.cellNews()) {
       if (said.showing !== judged) this.outbox.remove(n);
     }
     if (judged && !kept.some((said) => said.type === "ended" && said.showing === judged)) {
@@ -81,9 +85,14 @@ class Display {
     }
   }
 
+  /** What of the outbox tells how a cell went; votes typed here are delivered whatever happens. */
+  cellNews() {
+    return this.outbox.kept.filter(({ message: said }) => said.type !== "vote");
+  }
+
   hello() {
     const display = (sessionStorage["midgrey-display"] ??= crypto.randomUUID());
-    const undelivered = this.outbox.kept.at(-1)?.message.showing ?? null;
+    const undelivered = this.cellNews().at(-1)?.message.showing ?? null;
     const showing = this.playing?.order.id ?? undelivered;
     const fresh = !this.checks.length; // whatever was checked was checked by a page before
     return { type: "hello", display, showing, take_over: this.takeOver, fresh };
@@ -256,6 +265,7 @@ class Display {
   /** @param {any} state */
   follow(state) {
     this.state = state;
+    this.keypad.know(state.keypad ?? []);
     this.takeOver = false;
     byId("refusal").hidden = true;
     this.prepare();
@@ -272,6 +282,7 @@ class Display {
   answered(said, error) {
     if (!error) return;
     console.warn(`${said.type} was refused: ${error}`);
+    if (said.type === "vote") this.keypad.refused(said.seat, said.showing, said.slot);
     if (said.type !== "evidence" && said.type !== "ended") return;
     this.keep({ type: "failed", showing: said.showing, reason: error.slice(0, 300) });
   }
@@ -389,6 +400,7 @@ class Display {
         const phase = order.phases[index];
         const at = this.socket.clock.at(stamp);
         if (phase.clip !== null) this.compare(evidence);
+        if (index === 0) this.keypad.end();
         // Nothing but painting in the refresh itself.
         setTimeout(() => this.phaseBegan(order, phase, at, evidence));
       },
@@ -412,6 +424,7 @@ class Display {
   phaseBegan(order, phase, at, evidence) {
     this.keep({ type: "phase", showing: order.id, phase: phase.name, at });
     if (!phase.votes) return;
+    this.keypad.begin(order.id);
     const clips = Object.fromEntries(order.phases.flatMap(({ name, clip }) =>
       clip === null ? [] : [[name, this.clips.get(clip)?.sha256]]));
     const report = { ...evidence.report(), clips, power: this.power.told() };

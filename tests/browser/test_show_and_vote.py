@@ -11,6 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from playwright.sync_api import Error as PlaywrightError
 
 from sessions_app.models import Session, SessionState, Showing, ShowingState, Vote
+from sessions_app.services import running
 from tests.live_server import LiveServer
 from tests.sessions_app.running.material import make_session
 from tests.waiting import wait_for
@@ -253,3 +254,30 @@ def test_a_console_that_is_redrawn_keeps_focus_and_the_cell_of_its_dialog(room: 
     dialog.get_by_role("button", name="Repeat cell").click()
     repeats = room.session.cells.filter(repeats__position=1)
     wait_for(lambda: repeats.exists(), PATIENCE / 1000, "the repeat")
+
+
+def test_a_viewer_votes_at_the_displays_keyboard_and_the_next_cell_waits_for_it(
+    room: Room, owner: User
+) -> None:
+    room.session.study.wait_for_votes = True
+    room.session.study.save()
+    for seat in room.session.seats.all():
+        running.revoke_seat(room.session.pk, seat.pk, owner)
+    room.console.get_by_label("Viewer's code").fill("K1")
+    room.console.get_by_label("Votes on").select_option("the display's keyboard")
+    room.console.get_by_role("button", name="Add seat").click()
+    expect(room.console.get_by_text("display's keyboard", exact=True)).to_be_visible()
+    start(room)
+    keypad = room.display.locator("#keypad")
+    expect(keypad).to_have_text("K1 A –B –", timeout=PATIENCE)
+    waiting = room.console.get_by_text("Waiting for the votes of K1.")
+    expect(waiting).to_be_visible(timeout=PATIENCE)
+    room.display.keyboard.press("7")
+    expect(keypad).to_have_text("K1 A ✓B –")  # hidden at once from who sits beside
+    room.display.keyboard.press("Backspace")
+    room.display.keyboard.press("8")
+    room.display.keyboard.type("10")
+    wait_for(lambda: scores("K1") == {(1, "A"): 8, (1, "B"): 10}, what="both votes")
+    expect(waiting).to_be_hidden(timeout=PATIENCE)
+    wait_for_message(room.display, "Vote 2")
+    expect(keypad).to_have_text("K1 A –B –")

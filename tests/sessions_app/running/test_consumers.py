@@ -194,7 +194,7 @@ async def test_the_console_sees_ticks_and_no_scores(
 async def test_several_consoles_hear_of_a_change_made_in_one(session: Session, owner: User) -> None:
     path = f"/ws/console/{session.pk}/"
     async with open_page(path, owner) as first, open_page(path, owner) as second:
-        answer = await first.answer(type="add-seat", viewer="V77")
+        answer = await first.answer(type="add-seat", viewer="V77", kind="device")
         assert answer["type"] == "ack"
         state = await second.until(lambda m: is_state(m) and len(m["seats"]) == 3)
     assert state["seats"][2]["viewer"] == "V77"
