@@ -35,10 +35,12 @@ class StudyForm(DegradationForm, forms.ModelForm):  # type: ignore[type-arg]
         model = Study
         fields = (
             "name", "question", "sources", "anchor", "methods", "scale", "degradation",
-            "vote_seconds",
-            "panels", "viewers_per_panel", "members",
+            "vote_seconds", "wait_for_votes", "panels", "viewers_per_panel", "members",
         )  # fmt: skip
-        labels = {"vote_seconds": "Seconds to vote", "viewers_per_panel": "Viewers in each panel"}
+        labels = {
+            "vote_seconds": "Seconds to vote", "viewers_per_panel": "Viewers in each panel",
+            "wait_for_votes": "Wait for everybody's votes before the next cell",
+        }  # fmt: skip
         widgets = {"question": forms.Textarea(attrs={"rows": 2})}
 
     def __init__(self, *args: Any, owner: Any, **kwargs: Any) -> None:

@@ -105,10 +105,11 @@ def design(**changes: object) -> dict[str, object]:
 def test_a_coordinator_creates_a_study(client: Client, study: Study, owner: User) -> None:
     client.force_login(owner)
     sources = [source.pk for source in study.sources.all()]
-    response = client.post(reverse("sessions:new-study"), design(sources=sources))
+    wanted = design(sources=sources, wait_for_votes="on")
+    response = client.post(reverse("sessions:new-study"), wanted)
     made = Study.objects.get(name="Second look")
     assert response.headers["Location"] == made.get_absolute_url()
-    assert (made.owner, made.methods) == (owner, ["bicubic"])
+    assert (made.owner, made.methods, made.wait_for_votes) == (owner, ["bicubic"], True)
     assert made.sources.count() == 3
     assert "Plan the sessions" in client.get(made.get_absolute_url()).content.decode()
 
