@@ -5,8 +5,8 @@ import sys
 
 # These compute, print or write files only; `serve` and `demo` first see whether the port is free.
 WITHOUT_DATABASE = {
-    "check", "collectstatic", "demo", "diffsettings", "help", "methods", "serve", "upscale",
-    "version",
+    "analyse", "check", "collectstatic", "demo", "diffsettings", "help", "methods", "serve",
+    "upscale", "version",
 }  # fmt: skip
 
 

@@ -1,0 +1,288 @@
+"""Raw scores in, what the statistics say about them out, as plain data for JSON.
+
+The keys are documented in docs/statistics.md and stay. What cannot be computed is null.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import scipy
+from django.conf import settings
+
+from scoring.raw_scores import RawScores
+from scoring.stats.agreement import agreement
+from scoring.stats.bootstrap import RESAMPLES, bootstrap_mos
+from scoring.stats.differential import NO_REFERENCE, Direction, differential_scores
+from scoring.stats.matrix import (
+    FloatArray,
+    IntArray,
+    mean_of_repetitions,
+    smallest_step,
+)
+from scoring.stats.mos import (
+    DDOF,
+    LEVEL,
+    MosTable,
+    Z,
+    before_and_after,
+    grouped_mos,
+    mean_opinion_scores,
+)
+from scoring.stats.screening import Screening, screen_by_all, side_by_side
+from scoring.stats.subject_model import Mode, SubjectModel, fit_subject_model
+
+Found = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    lowest: float = 0.0
+    highest: float = 10.0
+    fewest_viewers: int = 9
+    direction: Direction = Direction.HIGHER_IS_BETTER
+    resamples: int = RESAMPLES
+    seed: int = 0
+
+
+class Analysis:
+    """One file of raw scores under one choice of settings."""
+
+    def __init__(self, raw: RawScores, chosen: Settings | None = None) -> None:
+        self.raw = raw
+        self.chosen = chosen or Settings()
+        self.votes = raw.votes if raw.votes.shape[2] > 1 else raw.votes[:, :, 0]
+        self.scores = mean_of_repetitions(raw.votes)
+
+    def as_data(self) -> Found:
+        """Everything, with null for what is undefined; the order of keys is that of reading."""
+        screenings = screen_by_all(self.votes, self._methods() if self._has_methods() else None)
+        found = {
+            "settings": self._settings(),
+            "subjects": list(self.raw.subjects),
+            "stimuli": list(self.raw.stimuli),
+            "rows": self.raw.rows,
+            "missing": self.raw.missing,
+            "bad_rows": [asdict(row) for row in self.raw.bad_rows],
+            "ignored_columns": list(self.raw.ignored_columns),
+            "warnings": self._warnings(screenings),
+            "mos": self._mos(),
+            "mos_by_method": self._grouped("method", self.raw.method),
+            "mos_by_content": self._grouped("content", self.raw.content),
+            "dmos": self._dmos(),
+            "screening": {name: self._screening(one) for name, one in screenings.items()},
+            "screening_agreement": self._side_by_side(screenings),
+            "model": {mode.value: self._model(mode) for mode in (Mode.EXACT, Mode.REGULARISED)},
+            "agreement": self._agreement(),
+            "versions": versions(),
+        }
+        return {name: plain(value) for name, value in found.items()}
+
+    def _settings(self) -> Found:
+        return asdict(self.chosen) | {
+            "level": LEVEL,
+            "z": Z,
+            "ddof": DDOF,
+            "step": smallest_step(self.raw.votes),
+            "repetitions": int(self.raw.votes.shape[2]),
+        }
+
+    def _warnings(self, screenings: dict[str, Screening]) -> list[str]:
+        voters = int((~np.isnan(self.scores)).any(axis=0).sum())
+        least = self.chosen.fewest_viewers
+        warnings = []
+        if voters < least:
+            warnings.append(
+                f"{voters} viewers voted; expert viewing asks for at least {least}, so take the "
+                "numbers as a trial."
+            )
+        kept = int(screenings["pearson_iterative"].kept.sum())
+        if kept < least <= voters:
+            warnings.append(
+                f"After screening (pearson_iterative) {kept} viewers are left; expert viewing asks "
+                f"for at least {least}."
+            )
+        unscored = int(np.isnan(self.scores).all(axis=1).sum())
+        if unscored:
+            warnings.append(f"{unscored} stimuli have no vote and thus no MOS.")
+        gaps = int(np.isnan(self.scores).sum())
+        if gaps:
+            warnings.append(f"{gaps} of {self.scores.size} votes are missing.")
+        return warnings
+
+    def _mos(self) -> list[Found]:
+        table = mean_opinion_scores(self.scores)
+        interval = bootstrap_mos(
+            self.scores, resamples=self.chosen.resamples, seed=self.chosen.seed
+        )
+        return [
+            {
+                "stimulus": name,
+                "n": int(table.votes[j]),
+                "mos": table.mos[j],
+                "sd": table.sd[j],
+                "ci_z": table.ci_z[j],
+                "ci_t": table.ci_t[j],
+                "bootstrap_low": interval.low[j],
+                "bootstrap_high": interval.high[j],
+                "content": self.raw.content[j],
+                "method": self.raw.method[j],
+                "is_reference": self.raw.is_reference[j],
+            }
+            for j, name in enumerate(self.raw.stimuli)
+        ]
+
+    def _grouped(self, name: str, labels: tuple[str, ...]) -> list[Found]:
+        """Reference stimuli belong to no method; stimuli without a label to no group."""
+        of = np.array([label != "" for label in labels], dtype=np.bool_)
+        if name == "method":
+            of &= ~np.array(self.raw.is_reference, dtype=np.bool_)
+        group, names = numbered([label for label, use in zip(labels, of, strict=True) if use])
+        table = grouped_mos(self.scores[of], group, len(names))
+        return [{name: one} | row for one, row in zip(names, _rows(table), strict=True)]
+
+    def _dmos(self) -> list[Found]:
+        reference = self._references()
+        if (reference == NO_REFERENCE).all():
+            return []
+        table = mean_opinion_scores(
+            differential_scores(
+                self.scores,
+                reference,
+                top=self.chosen.highest,
+                direction=self.chosen.direction,
+            )
+        )
+        return [
+            {"stimulus": name, "reference": self.raw.stimuli[reference[j]]} | row
+            for j, (name, row) in enumerate(zip(self.raw.stimuli, _rows(table), strict=True))
+            if reference[j] != NO_REFERENCE
+        ]
+
+    def _references(self) -> IntArray:
+        """Row of each stimulus' reference: the only one of its content that is marked as such."""
+        rows: dict[str, list[int]] = {}
+        for j, is_reference in enumerate(self.raw.is_reference):
+            if is_reference and self.raw.content[j]:
+                rows.setdefault(self.raw.content[j], []).append(j)
+        one = {content: found[0] for content, found in rows.items() if len(found) == 1}
+        return np.array(
+            [one.get(content, NO_REFERENCE) for content in self.raw.content], dtype=np.intp
+        )
+
+    def _screening(self, found: Screening) -> Found:
+        change = before_and_after(self.scores, found.kept)
+        return {
+            "applicable": found.applicable,
+            "warning": found.warning,
+            "note": found.note,
+            "criterion": asdict(found.criterion),
+            "viewers": [
+                {
+                    "subject": name,
+                    "statistic": viewer.statistic,
+                    "threshold": viewer.threshold,
+                    "verdict": viewer.verdict,
+                    "rejected": viewer.rejected,
+                    "order": viewer.order,
+                    "reason": viewer.reason,
+                    "peculiarity": viewer.peculiarity,
+                    "stimuli": viewer.stimuli,
+                    "details": dict(viewer.details),
+                }
+                for name, viewer in zip(self.raw.subjects, found.viewers, strict=True)
+            ],
+            "mos_after": change.after.mos,
+            "ci_t_after": change.after.ci_t,
+            "largest_change": change.largest_change,
+        }
+
+    def _side_by_side(self, screenings: dict[str, Screening]) -> Found:
+        found = side_by_side(screenings)
+        return {
+            "rules": list(found.rules),
+            "times_rejected": dict(zip(self.raw.subjects, found.times.tolist(), strict=True)),
+            "same_verdict": found.same_verdict,
+            "rejected_by_both": found.rejected_by_both,
+        }
+
+    def _model(self, mode: Mode) -> Found:
+        step = smallest_step(self.raw.votes)
+        found: SubjectModel = fit_subject_model(
+            self.votes, mode, step=1.0 if math.isnan(step) else step
+        )
+        data = {name: getattr(found, name) for name in SubjectModel.__dataclass_fields__}
+        data["collapsed_onto"] = [self.raw.subjects[i] for i in found.collapsed_onto]
+        return data
+
+    def _agreement(self) -> Found:
+        return asdict(
+            agreement(
+                self.scores,
+                lowest=self.chosen.lowest,
+                highest=self.chosen.highest,
+                seed=self.chosen.seed,
+            )
+        )
+
+    def _has_methods(self) -> bool:
+        return any(self.raw.method)
+
+    def _methods(self) -> IntArray:
+        """A number per method; references and stimuli without one are a condition of their own."""
+        return numbered(
+            [
+                f"\0{is_reference}" if is_reference or not method else method
+                for method, is_reference in zip(self.raw.method, self.raw.is_reference, strict=True)
+            ]
+        )[0]
+
+
+def versions() -> Found:
+    return {
+        "midgrey": settings.VERSION,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+    }
+
+
+def numbered(labels: list[str]) -> tuple[IntArray, list[str]]:
+    """Labels as numbers in order of appearance."""
+    names = {label: k for k, label in enumerate(dict.fromkeys(labels))}
+    return np.array([names[label] for label in labels], dtype=np.intp), list(names)
+
+
+def plain(value: Any) -> Any:
+    """For JSON: lists for arrays, null for what is not a number."""
+    if isinstance(value, dict):
+        return {str(name): plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _rows(table: MosTable) -> list[Found]:
+    def column(values: FloatArray, j: int) -> float:
+        return float(values[j])
+
+    return [
+        {
+            "n": int(table.votes[j]),
+            "mos": column(table.mos, j),
+            "sd": column(table.sd, j),
+            "ci_z": column(table.ci_z, j),
+            "ci_t": column(table.ci_t, j),
+        }
+        for j in range(len(table.mos))
+    ]

@@ -1,0 +1,172 @@
+"""manage.py analyse SCORES.csv [--json]"""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, ArgumentTypeError
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from scoring.analysis import Analysis, Settings
+from scoring.raw_scores import Format, RawScores, RawScoresError, read_scores
+from scoring.stats.differential import Direction
+
+SHOWN = 20  # bad rows; --json lists all
+
+
+class Command(BaseCommand):
+    help = (
+        "Analyses raw scores from anywhere: a CSV file with a row per vote and the columns "
+        "subject, stimulus and score; optionally content, is_reference, repetition, method and "
+        "columns of metrics. Gives MOS, screening by every rule, the subject model and agreement. "
+        "Needs no database. The JSON is described in docs/statistics.md."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("scores", type=Path, metavar="SCORES.csv")
+        parser.add_argument("--json", action="store_true", help="everything, as JSON")
+        parser.add_argument(
+            "--column",
+            action="append",
+            default=[],
+            type=_mapping,
+            metavar="NAME=SPELLING",
+            help="the file's spelling of a column, as subject=observer; may be repeated",
+        )
+        parser.add_argument(
+            "--metric",
+            action="append",
+            default=[],
+            metavar="COLUMN",
+            help="a column that holds an objective metric; may be repeated",
+        )
+        parser.add_argument("--lowest", type=float, default=0, help="bottom of the scale (0)")
+        parser.add_argument("--highest", type=float, default=10, help="top of the scale (10)")
+        parser.add_argument("--delimiter", default=",", help="what separates the columns (,)")
+        parser.add_argument("--encoding", default="utf-8", help="of the file (utf-8)")
+        parser.add_argument(
+            "--missing",
+            action="append",
+            default=[],
+            metavar="TEXT",
+            help="a text that stands for a vote that was not cast, as NA; may be repeated",
+        )
+        parser.add_argument(
+            "--skip-bad-rows",
+            action="store_true",
+            help="list bad rows and go on without them; else they stop the analysis",
+        )
+        parser.add_argument(
+            "--dmos",
+            choices=[direction.name.lower() for direction in Direction],
+            default=Direction.HIGHER_IS_BETTER.name.lower(),
+            help="direction of differences from the reference",
+        )
+        parser.add_argument("--seed", type=int, default=0, help="of everything drawn at random (0)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        form = Format(
+            columns=dict(options["column"]),
+            metrics=options["metric"],
+            lowest=options["lowest"],
+            highest=options["highest"],
+            delimiter=options["delimiter"],
+            encoding=options["encoding"],
+            missing=options["missing"],
+        )
+        raw = self._read(options["scores"], form, options["json"])
+        if raw.bad_rows and not options["skip_bad_rows"]:
+            self._refuse(raw, options["json"])
+        chosen = Settings(
+            lowest=form.lowest,
+            highest=form.highest,
+            direction=Direction[options["dmos"].upper()],
+            seed=options["seed"],
+        )
+        found = Analysis(raw, chosen).as_data()
+        if options["json"]:
+            self.stdout.write(json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False))
+            return
+        self._tell_bad_rows(raw)
+        self._report(found)
+
+    def _read(self, path: Path, form: Format, as_json: bool) -> RawScores:
+        if form.lowest >= form.highest:
+            raise CommandError("--lowest must be below --highest.")
+        if len(form.delimiter) != 1:
+            raise CommandError("--delimiter is one character, as ';'.")
+        try:
+            return read_scores(path, form)
+        except RawScoresError as error:
+            message = f"{path}: {error}"
+        except OSError as error:
+            message = f"Cannot read {path}: {error.strerror}."
+        if as_json:
+            self.stdout.write(json.dumps({"error": message, "bad_rows": []}, ensure_ascii=False))
+        raise CommandError(message)
+
+    def _refuse(self, raw: RawScores, as_json: bool) -> None:
+        message = (
+            f"{len(raw.bad_rows)} of {raw.rows} rows cannot be taken. Mend them, or leave them "
+            "out with --skip-bad-rows."
+        )
+        if as_json:
+            bad = [{"line": row.line, "problem": row.problem} for row in raw.bad_rows]
+            data = {"error": message, "bad_rows": bad}
+            self.stdout.write(json.dumps(data, indent=1, ensure_ascii=False))
+        self._tell_bad_rows(raw)
+        raise CommandError(message)
+
+    def _tell_bad_rows(self, raw: RawScores) -> None:
+        for row in raw.bad_rows[:SHOWN]:
+            self.stderr.write(f"line {row.line}: {row.problem}")
+        if len(raw.bad_rows) > SHOWN:
+            self.stderr.write(f"... and {len(raw.bad_rows) - SHOWN} more; --json lists them all")
+        if raw.ignored_columns:
+            self.stderr.write(
+                f"Not used: {', '.join(raw.ignored_columns)}. Name columns of metrics with "
+                "--metric, other spellings with --column."
+            )
+
+    def _report(self, found: dict[str, Any]) -> None:
+        for warning in found["warnings"]:
+            self.stderr.write(f"Warning: {warning}")
+        write = self.stdout.write
+        write(f"{len(found['subjects'])} subjects, {len(found['stimuli'])} stimuli")
+        write("\nMOS (95 % interval by Student's t)")
+        width = max(map(len, found["stimuli"]), default=0)
+        for row in found["mos"]:
+            interval = f" +- {row['ci_t']:.3f}" if row["ci_t"] is not None else ""
+            mos = "none" if row["mos"] is None else f"{row['mos']:7.3f}{interval}"
+            write(f"  {row['stimulus']:{width}} {mos}  n = {row['n']}")
+        self._report_screening(found)
+        for mode, model in found["model"].items():
+            if model["warning"]:
+                write(f"\nSubject model, {mode}: {model['warning']}")
+        write("\nAgreement")
+        for name, value in found["agreement"].items():
+            if value not in (None, ""):
+                write(f"  {name} {value:.4f}" if isinstance(value, float) else f"  {name} {value}")
+
+    def _report_screening(self, found: dict[str, Any]) -> None:
+        for rule, screening in found["screening"].items():
+            rejected = [viewer for viewer in screening["viewers"] if viewer["rejected"]]
+            rejected.sort(key=lambda viewer: viewer["order"] or 0)
+            self.stdout.write(f"\nScreening by {rule}: {len(rejected)} rejected")
+            for text in filter(None, (screening["warning"], screening["note"])):
+                self.stdout.write(f"  {text}")
+            for viewer in rejected:
+                self.stdout.write(f"  {viewer['subject']}: {viewer['reason']}")
+
+
+def _mapping(text: str) -> tuple[str, str]:
+    name, equals, spelling = text.partition("=")
+    known = ("subject", "stimulus", "score", "content", "is_reference", "repetition", "method")
+    if not equals or not spelling or name not in known:
+        raise ArgumentTypeError(
+            f"{text!r} maps nothing; write NAME=SPELLING with NAME one of {', '.join(known)}"
+        )
+    return name, spelling

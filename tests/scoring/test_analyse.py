@@ -1,0 +1,205 @@
+"""manage.py analyse: the documented JSON, its parity with references, and what it refuses."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+
+from scoring.analysis import plain
+from tests.scoring.stats import published
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def analyse(path, *arguments, **options):
+    out, err = StringIO(), StringIO()
+    call_command("analyse", str(path), *arguments, stdout=out, stderr=err, **options)
+    return out.getvalue(), err.getvalue()
+
+
+def as_json(path, *arguments):
+    return json.loads(analyse(path, "--json", *arguments)[0])
+
+
+@pytest.fixture
+def panel(tmp_path):
+    """Three contents with their references, three methods, ten viewers of whom one is reversed."""
+    generator = np.random.default_rng(8)
+    quality = {"bicubic": 3, "span": 6, "rlfn": 7, "": 9}
+    lines = ["subject,stimulus,score,content,method,is_reference,vmaf"]
+    for content in ("car", "bus", "sea", "sky"):
+        for method, mean in quality.items():
+            vmaf = "" if not method else 10 * mean + len(content + method)
+            for viewer in range(1, 11):
+                score = int(np.clip(round(mean + generator.normal(0, 0.8)), 0, 10))
+                score = 10 - score if viewer == 10 else score
+                name, is_reference = f"{content}-{method or 'ref'}", int(not method)
+                lines.append(f"V{viewer},{name},{score},{content},{method},{is_reference},{vmaf}")
+    path = tmp_path / "panel.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_the_documented_keys_are_there(panel):
+    found = as_json(panel)
+    assert {"stimulus", "n", "mos", "sd", "ci_z", "ci_t"} <= set(found["mos"][0])
+    for rule in ("pearson", "pearson_iterative", "bt500"):
+        viewer = found["screening"][rule]["viewers"][0]
+        assert {"subject", "statistic", "rejected", "reason"} <= set(viewer)
+    for mode in ("exact", "regularised"):
+        keys = {"quality", "bias", "inconsistency", "converged", "collapsed"}
+        assert keys <= set(found["model"][mode])
+    assert {"icc_single", "icc_mean", "alpha_interval", "sos_a"} <= set(found["agreement"])
+    assert {"midgrey", "python", "numpy", "scipy"} <= set(found["versions"])
+
+
+@pytest.mark.parametrize("name", ["nflx_public", "p910_demo_sample"])
+def test_published_ratings_give_the_reference_numbers(name):
+    published.ratings(name)  # skips where they are not at hand
+    found = as_json(published.FOLDER / name / "raw.csv", "--lowest", "1", "--highest", "5")
+    if name == "nflx_public":
+        expected = published.load(f"{name}/reference_numpy.json")
+        r = expected["pearson_r_self_included"]
+        quality = expected["ap"]["quality"]
+        rejected = expected["pearson075_iterative_order"]
+    else:
+        reference = published.load(f"{name}/reference.json")
+        expected, r = reference["mos"], reference["r_to_mos"]
+        quality = reference["alternating_projection"]["mos_j"]
+        rejected = reference["pearson075_iterative"]
+    for ours, theirs in (("n", "n"), ("mos", "mos"), ("sd", "sd"), ("ci_z", "ci95_z")):
+        np.testing.assert_allclose(
+            [row[ours] for row in found["mos"]], expected[theirs], rtol=0, atol=1e-9
+        )
+    viewers = found["screening"]["pearson"]["viewers"]
+    np.testing.assert_allclose([one["statistic"] for one in viewers], r, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(found["model"]["exact"]["quality"], quality, rtol=0, atol=1e-6)
+    iterative = found["screening"]["pearson_iterative"]["viewers"]
+    gone = sorted((one for one in iterative if one["rejected"]), key=lambda one: one["order"])
+    assert [one["subject"] for one in gone] == rejected
+
+
+def test_a_reversed_viewer_is_rejected_and_told_why(panel):
+    found = as_json(panel)
+    viewers = {one["subject"]: one for one in found["screening"]["pearson_iterative"]["viewers"]}
+    assert list(viewers) == [f"V{n}" for n in range(1, 11)]
+    assert viewers["V10"]["rejected"]
+    assert "upside down" in viewers["V10"]["reason"]
+    assert found["screening_agreement"]["times_rejected"]["V10"] >= 3
+    text, _ = analyse(panel)
+    assert "V10: Scores follow the panel's mean too loosely" in text
+
+
+def test_methods_contents_and_differences_from_the_reference_have_their_mos(panel):
+    found = as_json(panel)
+    assert [row["method"] for row in found["mos_by_method"]] == ["bicubic", "span", "rlfn"]
+    assert [row["content"] for row in found["mos_by_content"]] == ["car", "bus", "sea", "sky"]
+    dmos = {row["stimulus"]: row for row in found["dmos"]}
+    assert dmos["car-ref"]["mos"] == 10
+    assert dmos["car-span"]["reference"] == "car-ref"
+    other = as_json(panel, "--dmos", "lower_is_better")
+    lower = {row["stimulus"]: row["mos"] for row in other["dmos"]}
+    assert lower["car-span"] == pytest.approx(10 - dmos["car-span"]["mos"])
+
+
+def test_the_same_file_and_seed_give_the_same_bytes(panel):
+    assert analyse(panel, "--json") == analyse(panel, "--json")
+    assert analyse(panel, "--json") != analyse(panel, "--json", "--seed", "1")
+
+
+def test_bad_rows_stop_the_analysis_and_are_listed_by_line(panel, capsys):
+    panel.write_text(panel.read_text() + "V1,car-span,12,car,span,0,\nV1,x,,,,,\n")
+    out, err = StringIO(), StringIO()
+    with pytest.raises(CommandError, match="2 of 162 rows cannot be taken"):
+        call_command("analyse", str(panel), "--json", stdout=out, stderr=err)
+    assert [row["line"] for row in json.loads(out.getvalue())["bad_rows"]] == [162, 163]
+    assert "line 162: score 12 is outside 0 to 10" in err.getvalue()
+
+
+def test_bad_rows_can_be_left_out_and_stay_listed(panel):
+    before = as_json(panel)
+    panel.write_text(panel.read_text() + "V1,car-span,12,car,span,0,\n")
+    found = as_json(panel, "--skip-bad-rows")
+    assert found["mos"] == before["mos"]
+    assert found["bad_rows"] == [{"line": 162, "problem": "score 12 is outside 0 to 10"}]
+
+
+def test_the_report_names_columns_that_were_not_used(panel):
+    assert "Not used: vmaf" in analyse(panel)[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("", "empty"), ("a,b\n1,2\n", "no column 'subject'"), (None, "Cannot read")],
+)
+def test_a_file_that_cannot_be_read_is_an_error_that_says_why(tmp_path, content, message):
+    path = tmp_path / "scores.csv"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(CommandError, match=message):
+        analyse(path, "--json")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--column", "observer"], "maps nothing"),
+        (["--column", "who=observer"], "NAME one of subject"),
+        (["--lowest", "5", "--highest", "5"], "below --highest"),
+        (["--delimiter", ";;"], "one character"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(panel, arguments, message):
+    with pytest.raises(CommandError, match=message):
+        analyse(panel, *arguments)
+
+
+@pytest.mark.parametrize("rows", ["A,x,4\n", "A,x,4\nB,x,4\n", "A,x,4\nA,y,4\n"])
+def test_tiny_files_are_analysed_with_nulls_and_warnings(tmp_path, rows):
+    path = tmp_path / "tiny.csv"
+    path.write_text("subject,stimulus,score\n" + rows)
+    found = as_json(path)
+    assert found["mos"][0]["mos"] == 4
+    assert any("asks for at least 9" in warning for warning in found["warnings"])
+    assert not found["screening"]["pearson"]["applicable"]
+    analyse(path)
+
+
+def test_a_file_whose_votes_are_all_missing_is_analysed_too(tmp_path):
+    path = tmp_path / "none.csv"
+    path.write_text("subject,stimulus,score\nA,x,NA\nB,x,NA\n")
+    found = as_json(path, "--missing", "NA")
+    assert found["mos"][0]["mos"] is None
+    assert found["missing"] == 2
+
+
+def test_plain_data_has_no_number_that_json_lacks():
+    assert plain({"a": np.array([1.0, math.nan]), "b": (np.int64(2), math.inf)}) == {
+        "a": [1.0, None],
+        "b": [2, None],
+    }
+
+
+def test_it_needs_no_database(panel, tmp_path):
+    environment = {
+        "PATH": os.environ["PATH"],
+        "MIDGREY_DATA_DIR": str(tmp_path / "data"),
+        "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
+    }
+    done = subprocess.run(
+        [sys.executable, "manage.py", "analyse", str(panel), "--json"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["rows"] == 160
