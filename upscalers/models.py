@@ -274,10 +274,6 @@ class LowResolution(models.Model):
         return f"{self.source} {self.degradation} x{self.scale:g}"
 
     @property
-    def scale_text(self) -> str:
-        return f"{self.scale:g}"
-
-    @property
     def file_stem(self) -> str:
         return f"{self.source}-x{self.scale:g}-{self.degradation}"
 

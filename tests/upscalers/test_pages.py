@@ -455,7 +455,8 @@ def test_what_a_polled_part_lets_one_focus_can_be_found_again(
     )  # fmt: skip
     table = reverse("upscalers:pvs-table", args=[failed.source.name])
     second = reverse("upscalers:jobs-list") + "?page=2"
-    for url in (table, second, reverse("upscalers:sources-in")):
+    indicator = reverse("upscalers:jobs-indicator")
+    for url in (table, second, indicator, reverse("upscalers:sources-in")):
         part = client.get(url).content.decode()
         assert len(re.findall(r"<(?:a|button) ", part)) > 0
         for tag in re.findall(r"<(?:a|button) [^>]*>", part):
