@@ -166,7 +166,8 @@ def test_a_recording_whose_worker_was_killed_is_taken_in_by_the_next(
 
     with monkeypatch.context() as first:
         first.setattr(services, "keep_clip", killed)
-        first.setattr(shutil, "rmtree", lambda *_, **__: None)  # nobody is there to clear it away
+        for place, clear_away in ((shutil, "rmtree"), (Path, "unlink")):  # nobody is there to
+            first.setattr(place, clear_away, lambda *_, **__: None)
         with pytest.raises(Killed):
             run_jobs()
     run_again = Job.objects.filter(pk=job.pk, state=JobState.RUNNING)

@@ -216,6 +216,7 @@ def test_what_was_put_into_a_held_queue_while_it_was_released_is_found(job: Job)
 def test_a_worker_whose_clock_is_wrong_is_running(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    jobs.report_worker("render-1", ["gpu"], "NVIDIA H200")
     with monkeypatch.context() as there:
         there.setattr(timezone, "now", lambda: datetime.now(UTC) - timedelta(hours=1))
         jobs.report_worker("render-1", ["gpu"], "NVIDIA H200")
