@@ -2,6 +2,7 @@
 // the server has acknowledged it. Shared by the display, the seat and the console.
 
 const PING_EVERY = 4000;
+const FIRST_PINGS = [0, 300, 600, 900, 1200]; // several, since the shortest trip tells the time best
 const SILENCE = 12000; // a socket that says nothing for so long is dead, whatever it claims
 const LONGEST_WAIT = 5000;
 const NOT_YOURS = 4403;
@@ -107,7 +108,7 @@ export class LiveSocket {
     socket.onopen = () => {
       this.heard = performance.now();
       if (this.given.hello) socket.send(JSON.stringify(this.given.hello()));
-      this.ping();
+      for (const wait of FIRST_PINGS) setTimeout(() => this.ping(), wait);
     };
     socket.onmessage = ({ data }) => {
       if (this.socket === socket) this.receive(JSON.parse(data));

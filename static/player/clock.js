@@ -11,6 +11,8 @@
 
 /** A clip may run this much fast or slow (29.97 fps on 60 Hz is 0.1 %) to keep whole refreshes. */
 export const RATE_TOLERANCE = 0.0025;
+/** A clip must be decoded this much faster than it is played. */
+export const HEADROOM = 1.5;
 
 /** @param {number[]} stamps of requestAnimationFrame @returns {number} refreshes per second */
 export function refreshRate(stamps) {

@@ -1,10 +1,12 @@
 // Decodes the clips of a cell ahead of their time, into a fixed set of buffers that travel to the
 // page and back. When all buffers are full it waits: memory stays bounded.
 
-import { decodeClip, frameBytes } from "./decoding.js";
+import { decodeClip, frameBytes, sha256 } from "./decoding.js";
 import { openForReading, packetReader, sessionFolder } from "./storage.js";
 
 /** @typedef {import("./decoding.js").Manifest} Manifest */
+
+const SAMPLE_EVERY = 25; // of the frames, one in so many is proved again while it is played
 
 /** @type {Run|null} the cell being decoded */
 let current = null;
@@ -66,8 +68,12 @@ async function decodeCell(run, session, clips) {
       const bytes = frameBytes(manifest);
       const handle = await openForReading(folder, id);
       try {
-        await decodeClip(manifest, packetReader(handle), () => run.take(bytes), (frame, planes) => {
-          self.postMessage({ run: run.id, place, frame, buffer: planes.buffer }, [planes.buffer]);
+        const read = packetReader(handle);
+        await decodeClip(manifest, read, () => run.take(bytes), async (frame, planes) => {
+          const exact = frame % SAMPLE_EVERY ? null
+            : (await sha256(planes)) === manifest.frame_sha256[frame];
+          const { buffer } = planes;
+          self.postMessage({ run: run.id, place, frame, exact, buffer }, [buffer]);
         });
       } finally {
         handle.close();

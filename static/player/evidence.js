@@ -14,7 +14,7 @@ export class Evidence {
     this.end = /** @type {number|null} */ (null);
     this.phases = timeline.segments.map(() => ({
       shown: 0, late: 0, missedRefreshes: 0, underflows: 0, latePaints: 0,
-      leastQueued: /** @type {number|null} */ (null),
+      leastQueued: /** @type {number|null} */ (null), hashed: 0,
     }));
     this.current = 0;
     this.largestGap = 0; // while a clip is on
@@ -51,6 +51,13 @@ export class Evidence {
   queued(phase, frames) {
     const seen = this.phases[phase];
     if (frames !== null) seen.leastQueued = Math.min(seen.leastQueued ?? frames, frames);
+  }
+
+  /** @param {number} phase @param {import("./frames.js").Frame} painted */
+  proved(phase, { frame, exact }) {
+    if (exact === null) return;
+    this.phases[phase].hashed += 1;
+    if (!exact) this.event(`frame ${frame} was not decoded exactly`);
   }
 
   /** Painting that ends in the second half of a refresh may reach the screen a refresh late.
@@ -91,6 +98,7 @@ export class Evidence {
         missed_refreshes: this.phases[i].missedRefreshes,
         underflows: this.phases[i].underflows,
         late_paints: this.phases[i].latePaints,
+        frames_hashed: this.phases[i].hashed,
         least_queued: this.phases[i].leastQueued, // null: all was decoded before
       })),
       events: this.events,

@@ -3,7 +3,8 @@
 /**
  * @typedef {import("./decoding.js").Manifest} Manifest
  * @typedef {{id: string, url: string, bytes: number, sha256: string, manifest: Manifest}} Clip
- * @typedef {{place: number, frame: number, buffer: ArrayBuffer}} Frame  place: which clip of the cell
+ * @typedef {{place: number, frame: number, exact: boolean|null, buffer: ArrayBuffer}} Frame
+ *   place: which clip of the cell; exact: whether its digest is the planned one, null: not sampled
  */
 
 const MOST_BYTES = 384 * 2 ** 20;

@@ -1,6 +1,7 @@
 // Fetches the clips of a session, resuming where an earlier visit stopped, and proves each one:
 // SHA-256 of the file, then SHA-256 of every decoded frame on this very browser.
 
+import { HEADROOM } from "./clock.js";
 import { decodeClip, frameBytes, sha256 } from "./decoding.js";
 import {
   forgetOtherSessions, openForReading, openForWriting, packetReader, sessionFolder,
@@ -24,15 +25,30 @@ self.onmessage = async ({ data }) => {
 async function preload(session, clips) {
   await forgetOtherSessions(session);
   const folder = await sessionFolder(session);
-  for (const clip of clips) {
-    let fps = await provenSpeed(folder, clip);
+  let coming = fetched(folder, clips[0]);
+  for (const [place, clip] of clips.entries()) {
+    let fps = await coming;
+    // The next one is on its way while this one is proved.
+    if (place + 1 < clips.length) coming = fetched(folder, clips[place + 1]);
+    coming.catch(() => {}); // is told when it is waited for
     if (fps === null) {
-      await fetchClip(folder, clip);
       fps = await proveClip(folder, clip);
+      if (fps < HEADROOM * (clip.manifest.rate[0] / clip.manifest.rate[1])) {
+        await coming; // what arrived meanwhile took some of the speed
+        fps = Math.max(fps, await proveClip(folder, clip));
+      }
       await remember(folder, clip, fps);
     }
     self.postMessage({ clip: clip.id, bytes: clip.bytes, ready: true, fps });
   }
+}
+
+/** The speed at which a clip was proved on an earlier visit, or null once it is stored.
+ * @param {FileSystemDirectoryHandle} folder @param {Clip} clip @returns {Promise<number|null>} */
+async function fetched(folder, clip) {
+  const fps = await provenSpeed(folder, clip);
+  if (fps === null) await fetchClip(folder, clip);
+  return fps;
 }
 
 /** Frames per second at which a clip was proved on an earlier visit.

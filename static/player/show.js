@@ -111,6 +111,7 @@ class CellShow {
     const ended = performance.now();
     this.stage.frames.giveBack(frame);
     this.frame = wanted;
+    this.evidence.proved(this.phase, frame);
     this.evidence.painted(this.phase, ended - began, ended - stamp, this.counter.period);
     const due = segment.start + this.timeline.refreshOf(segment, wanted);
     this.evidence.shown(this.phase, index - due);

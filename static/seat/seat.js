@@ -88,6 +88,7 @@ class SeatPage {
     const at = Math.max(this.socket.clock.now(), before + 1);
     this.wasTapped(showing, slot, at);
     this.socket.keep({ type: "vote", showing, slot, score, at });
+    navigator.vibrate?.(15); // felt without looking down, where phones allow it
     return this.render();
   }
 

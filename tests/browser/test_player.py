@@ -199,6 +199,24 @@ def test_missed_refreshes_are_counted_and_do_not_stretch_time(page: Page) -> Non
     assert counted == [[[0, 0], [1, 0], [2, 0], [5, 2], [6, 0]], 50]
 
 
+def test_a_sampled_frame_that_was_not_decoded_exactly_is_told(page: Page) -> None:
+    report = page.evaluate(
+        """async () => {
+            const { Timeline } = await import("/static/player/clock.js");
+            const { Evidence } = await import("/static/player/evidence.js");
+            const phases = [{name: "a", seconds: null, message: "", clip: "c", votes: false}];
+            const line = new Timeline(phases, new Map([["c", {frames: 100, rate: [25, 1]}]]), 50);
+            const evidence = new Evidence(line);
+            for (const [frame, exact] of [[0, true], [1, null], [25, false]]) {
+                evidence.proved(0, {frame, exact});
+            }
+            return evidence.report();
+        }"""
+    )
+    assert report["phases"][0]["frames_hashed"] == 2
+    assert [event["what"] for event in report["events"]] == ["frame 25 was not decoded exactly"]
+
+
 FAKE_SOCKETS = """
     window.sockets = [];
     window.WebSocket = class {

@@ -166,7 +166,9 @@ def test_a_session_survives_reloads_and_a_server_restart(room: Room, server: Liv
     for showing in room.showings():
         if showing.state == ShowingState.SHOWN:
             assert showing.evidence["overrule_reason"] == "no 50 Hz screen here"
-            assert [phase["name"] for phase in showing.evidence["phases"]][-1] == "vote"
+            phases = {phase["name"]: phase for phase in showing.evidence["phases"]}
+            assert list(phases)[-1] == "vote"
+            assert phases["a"]["frames_hashed"] == 1  # the first of ten
 
 
 def test_a_coordinator_pauses_and_ends_with_a_confirmation(room: Room) -> None:

@@ -116,13 +116,14 @@ def test_another_clip_than_the_planned_one_does_not_count(started: FakeDisplay) 
     assert "another clip" in showing.verdict
 
 
-def test_a_hidden_page_during_a_clip_does_not_count(started: FakeDisplay) -> None:
+@pytest.mark.parametrize("event", ["page hidden", "frame 25 was not decoded exactly"])
+def test_what_happens_during_a_clip_makes_it_not_count(started: FakeDisplay, event: str) -> None:
     showing = started.showing()
     report = evidence_for(showing)
-    report["events"] = [{"phase": "a", "at_ms": 1.0, "what": "page hidden"}]
+    report["events"] = [{"phase": "a", "at_ms": 1.0, "what": event}]
     running.evidence_arrived(started.session.pk, started.id, showing.pk, report)
     showing.refresh_from_db()
-    assert showing.verdict == "a: page hidden"
+    assert showing.verdict == f"a: {event}"
 
 
 @pytest.mark.parametrize("event", ["page hidden", "fullscreen left", "window resized to 8 × 6"])
