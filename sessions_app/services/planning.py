@@ -202,8 +202,9 @@ def plan_study(study: Study, user: Any, seed: int | None = None) -> Plan:
 
 @receiver(asked_for_uses)
 def _studies_that_name(sender: object, slug: str, **_: Any) -> list[str]:
-    found = Study.objects.filter(Q(anchor=slug) | Q(methods__contains=[slug]))
-    return [f"the study “{study}”" for study in found]
+    """By number: not everybody may know of all of them."""
+    count = Study.objects.filter(Q(anchor=slug) | Q(methods__contains=[slug])).count()
+    return [f"{count} studies" if count > 1 else "a study"] if count else []
 
 
 def _make_pairs(study: Study) -> list[Pair]:
