@@ -158,7 +158,6 @@ def reset(job: Job) -> bool:
         return False
     job.state, job.error, job.attempts = JobState.WAITING, "", 0
     job.cancel_requested, job.finished_at, job.done, job.fps = False, None, 0, 0.0
-    job.dismissed = False
     job.queue_id, job.dismissed = None, False
     job.save()
     return True
