@@ -195,7 +195,7 @@ TABLES = (
             Column("panel", "integer", "Panel of viewers."),
             Column("session", "integer", "Session within the panel."),
             Column("cell", "integer", "Position of the test cell in the session."),
-            Column("kind", "text", "Kind of cell: stabilisation or test."),
+            Column("kind", "text", "Kind of cell: test, stabilisation or training."),
             Column("showing", "text", "Which showing of the cell was voted on."),
             Column("viewer", "text", "Code of the viewer within the study."),
             Column("slot", "text", "Box of the vote: A was shown first, B second."),

@@ -152,7 +152,7 @@ class Results:
         return f"{_count(left, 'viewer')} gave counted votes. {asked}"
 
     def _unfinished(self) -> str:
-        sessions = self.study.sessions
+        sessions = self.study.test_sessions
         total = sessions.count()
         over = sessions.filter(state__in=(SessionState.FINISHED, SessionState.ABORTED)).count()
         if over == total:
@@ -160,7 +160,7 @@ class Results:
         return f"Sessions over: {over} of {total}. The numbers will still change."
 
     def _shown_as_trial(self) -> str:
-        overruled = self.study.sessions.exclude(overrule_reason="").count()
+        overruled = self.study.test_sessions.exclude(overrule_reason="").count()
         if not overruled:
             return ""
         return (

@@ -37,12 +37,15 @@ VERDICT_BADGES = {
 @member_required
 @require_GET
 def results_list(request: HttpRequest) -> HttpResponse:
-    over = Q(sessions__state__in=(SessionState.FINISHED, SessionState.ABORTED))
+    counts = Q(sessions__training=False)
+    over = counts & Q(sessions__state__in=(SessionState.FINISHED, SessionState.ABORTED))
     studies = studies_for(request.user).annotate(
-        session_count=Count("sessions", distinct=True),
+        session_count=Count("sessions", filter=counts, distinct=True),
         over_count=Count("sessions", filter=over, distinct=True),
-        vote_count=Count("sessions__cells__showings__votes", distinct=True),
-        viewer_count=Count("sessions__cells__showings__votes__seat__viewer", distinct=True),
+        vote_count=Count("sessions__cells__showings__votes", filter=counts, distinct=True),
+        viewer_count=Count(
+            "sessions__cells__showings__votes__seat__viewer", filter=counts, distinct=True
+        ),
     )
     return render(request, "scoring/results_list.html", {"studies": studies})
 

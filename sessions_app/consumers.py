@@ -19,7 +19,7 @@ Display      ->  hello {display, showing, take_over, fresh}  first; `display` na
              ->  vote {seat, showing, slot, score, at}    typed at the display's keyboard
 Seat         ->  vote {showing, slot, score, at}      its ack says the `score` that was kept
 Console      ->  start, pause, resume, end, go-on, overrule {reason}, repeat {cell}, skip {cell},
-                 add-seat {viewer, kind}, revoke-seat {seat}, note {text}
+                 add-seat {viewer, kind}, revoke-seat {seat}, note {text}, instructions {shown}
 """
 
 from __future__ import annotations
@@ -382,6 +382,9 @@ class ConsoleConsumer(Face):
     def go_on(self, message: Message) -> None:
         running.go_on(self.session_pk, self.user)
 
+    def instructions(self, message: Message) -> None:
+        running.show_instructions(self.session_pk, messages.flag(message, "shown"), self.user)
+
     def overrule(self, message: Message) -> None:
         running.overrule(self.session_pk, messages.text(message, "reason"), self.user)
 
@@ -399,5 +402,5 @@ class ConsoleConsumer(Face):
     actions = {
         "start": start, "pause": pause, "resume": resume, "end": end, "repeat": repeat,
         "overrule": overrule, "add-seat": add_seat, "revoke-seat": revoke_seat, "note": note,
-        "skip": skip, "go-on": go_on,
+        "skip": skip, "go-on": go_on, "instructions": instructions,
     }  # fmt: skip

@@ -82,6 +82,11 @@ class Study(models.Model):
         return reverse("sessions:study", args=[self.slug])
 
     @property
+    def test_sessions(self) -> models.QuerySet[Session]:
+        """Those that count."""
+        return self.sessions.filter(training=False)
+
+    @property
     def protocol(self) -> Protocol:
         return PROTOCOLS[self.protocol_slug].with_vote_seconds(self.vote_seconds)
 
@@ -138,7 +143,9 @@ class Session(models.Model):
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="sessions")
     panel = models.PositiveSmallIntegerField(default=1)
-    number = models.PositiveSmallIntegerField(help_text="within the panel, from 1")
+    number = models.PositiveSmallIntegerField(help_text="within the panel, from 1; 0: training")
+    training = models.BooleanField(default=False, help_text="its votes never count")
+    instructions_shown = models.BooleanField(default=False, help_text="on the display, just now")
     state = models.CharField(
         max_length=16, choices=SessionState.choices, default=SessionState.PLANNED
     )
@@ -159,10 +166,14 @@ class Session(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.study} · panel {self.panel} · session {self.number}"
+        return f"{self.study} · panel {self.panel} · {self.title}"
 
     def get_absolute_url(self) -> str:
         return reverse("sessions:console", args=[self.pk])
+
+    @property
+    def title(self) -> str:
+        return "training" if self.training else f"session {self.number}"
 
     @property
     def seconds(self) -> float:
@@ -176,6 +187,7 @@ class Session(models.Model):
 
 
 class CellKind(models.TextChoices):
+    TRAINING = "training", "training"
     STABILISATION = "stabilisation", "stabilisation"
     TEST = "test", "test"
 

@@ -13,7 +13,16 @@ from django.db.models import Count
 from django.urls import reverse
 from django.utils import timezone
 
-from sessions_app.models import Cell, Seat, SeatKind, Session, Showing, ShowingState, Vote
+from sessions_app.models import (
+    Cell,
+    Seat,
+    SeatKind,
+    Session,
+    SessionState,
+    Showing,
+    ShowingState,
+    Vote,
+)
 from sessions_app.services import running
 
 # What of a manifest the display needs, and no more.
@@ -32,7 +41,7 @@ def _now() -> float | None:
 
 
 def _title(session: Session) -> str:
-    return f"Panel {session.panel}, session {session.number}"
+    return f"Panel {session.panel}, {session.title}"
 
 
 # ---- display ------------------------------------------------------------------------------------
@@ -52,6 +61,7 @@ def for_display(session: Session) -> dict[str, Any]:
         "upcoming": _phases(upcoming) if upcoming and session.display_ready else None,
         "overruled": session.display_report.get("overruled", []),
         "keypad": _keypad(session),
+        "instructions": session.instructions_shown,
     }
 
 
@@ -126,7 +136,19 @@ def for_seat(seat: Seat) -> dict[str, Any]:
         "cells": session.cells.count(),
         "display_online": running.display_is_alive(session),
         "cell": _cell_for_seat(seat, showing) if showing else None,
+        "training": session.training,
+        "next": _next_seat(seat) if session.is_over else None,
     }
+
+
+def _next_seat(seat: Seat) -> str | None:
+    """Where this viewer goes on, if another session of the panel is still to come."""
+    coming = Seat.objects.filter(
+        viewer=seat.viewer, revoked_at=None, session__number__gt=seat.session.number,
+        session__panel=seat.session.panel, session__study=seat.session.study,
+    ).exclude(session__state__in=[SessionState.FINISHED, SessionState.ABORTED])  # fmt: skip
+    found = coming.order_by("session__number").first()
+    return reverse("sessions:seat", args=[found.token]) if found else None
 
 
 def _cell_for_seat(seat: Seat, showing: Showing) -> dict[str, Any]:
@@ -159,6 +181,7 @@ def for_console(session: Session) -> dict[str, Any]:
         "now": _now(),
         "state": session.state,
         "state_label": session.get_state_display(),
+        "instructions": session.instructions_shown,
         "title": _title(session),
         "started_at": milliseconds(session.started_at),
         "finished_at": milliseconds(session.finished_at),

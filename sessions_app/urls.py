@@ -12,6 +12,7 @@ urlpatterns = [
     path("studies/<slug:slug>/material/", studies.material, name="study-material"),
     path("studies/<slug:slug>/make/", studies.make_material, name="make-material"),
     path("studies/<slug:slug>/plan/", studies.make_plan, name="plan-study"),
+    path("studies/<slug:slug>/training/<int:panel>/", studies.add_training, name="add-training"),
     path("studies/<slug:slug>/remove/", studies.remove_study, name="remove-study"),
     path("sessions/", studies.sessions, name="sessions"),
     path("sessions/<int:pk>/console/", running.console, name="console"),

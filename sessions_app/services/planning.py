@@ -22,6 +22,7 @@ from sessions_app.models import (
     SessionState,
     Study,
     Viewer,
+    Vote,
     new_seed,
 )
 from upscalers import audit
@@ -31,6 +32,8 @@ from upscalers.methods import all_methods, name_of
 from upscalers.models import PVS, Job, Source
 from upscalers.production import request_pvss, title_of
 from upscalers.services import request_rendition
+
+TRAINING_CELLS = 3
 
 
 class StudyError(Exception):
@@ -75,7 +78,7 @@ def create_study(name: str, owner: Any, **design: Any) -> Study:
 
 
 def has_begun(study: Study) -> bool:
-    return study.sessions.exclude(
+    return study.test_sessions.exclude(
         state__in=[SessionState.PLANNED, SessionState.READY]
     ).exists()  # fmt: skip
 
@@ -92,6 +95,8 @@ def drop_plan(study: Study) -> None:
     """A changed design makes the plan void; nothing has been shown yet, or this refuses."""
     refuse_if_begun(study)
     with transaction.atomic():
+        # Votes of a training: those of a test would have refused above.
+        Vote.objects.filter(showing__cell__session__study=study).delete()
         Cell.objects.filter(session__study=study, repeats__isnull=False).delete()
         Cell.objects.filter(session__study=study).delete()
         Seat.objects.filter(session__study=study).delete()
@@ -198,6 +203,33 @@ def plan_study(study: Study, user: Any, seed: int | None = None) -> Plan:
         study.save(update_fields=["seed", "planned_at", "plan_notes"])
         audit.record(user, "study planned", study, seed=study.seed)
     return made
+
+
+def add_training(study: Study, panel: int, user: Any) -> Session:
+    """A short session before a panel's first one: the same page, seats and scale; nothing counts.
+
+    It shows what the first session begins with too: the range of quality, from worst to best.
+    """
+    first = study.test_sessions.filter(panel=panel).order_by("number").first()
+    if first is None:
+        raise StudyError("Plan the sessions first: a training shows some of their cells.")
+    shown = list(first.cells.filter(kind=CellKind.STABILISATION).select_related("pair"))
+    cells = (shown or list(first.cells.select_related("pair")))[:TRAINING_CELLS]
+    with transaction.atomic():
+        training, created = Session.objects.get_or_create(
+            study=study, panel=panel, number=0, defaults={"training": True}
+        )
+        if not created:
+            raise StudyError(f"Panel {panel} has a training already.")
+        for position, cell in enumerate(cells, start=1):
+            Cell.objects.create(
+                session=training, position=position, kind=CellKind.TRAINING,
+                pair=cell.pair, a=cell.a, b=cell.b,
+            )  # fmt: skip
+        for seat in first.seats.filter(revoked_at=None):
+            Seat.objects.create(session=training, viewer=seat.viewer, kind=seat.kind)
+        audit.record(user, "training added", training)
+    return training
 
 
 @receiver(asked_for_uses)

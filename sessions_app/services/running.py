@@ -215,11 +215,22 @@ def start(session_pk: int, user: Any) -> None:
         _require(session, (State.PLANNED, State.READY), "be started")
         if not session.display_ready or not display_is_alive(session):
             raise Refused(_why_not_ready(session))
-        session.state = State.RUNNING
+        session.state, session.instructions_shown = State.RUNNING, False
         session.started_at = timezone.now()
-        session.save(update_fields=["state", "started_at"])
+        session.save(update_fields=["state", "started_at", "instructions_shown"])
         audit.record(user, "start session", session)
         _begin_next(session)
+
+
+def show_instructions(session_pk: int, shown: bool, user: Any) -> None:
+    """On the display, between cells: what viewers will see and how they vote."""
+    with _changing(session_pk) as session:
+        if session.is_over:
+            raise Refused("The session is over.")
+        if shown and (session.state == State.RUNNING or current_showing(session)):
+            raise Refused("Pause the session first, and wait until the cell has ended.")
+        session.instructions_shown = shown
+        session.save(update_fields=["instructions_shown"])
 
 
 def pause(session_pk: int, user: Any) -> None:
@@ -234,8 +245,8 @@ def pause(session_pk: int, user: Any) -> None:
 def resume(session_pk: int, user: Any) -> None:
     with _changing(session_pk) as session:
         _require(session, (State.PAUSED,), "go on")
-        session.state = State.RUNNING
-        session.save(update_fields=["state"])
+        session.state, session.instructions_shown = State.RUNNING, False
+        session.save(update_fields=["state", "instructions_shown"])
         audit.record(user, "resume session", session)
         _begin_next(session)
 
@@ -592,7 +603,7 @@ def _repeat_once(showing: Showing) -> str:
     cell = showing.cell
     if showing.valid or cell.repeats_id is not None or cell.repeated_by.exists():
         return ""
-    if cell.kind == CellKind.STABILISATION:
+    if cell.kind != CellKind.TEST:
         return ""  # its scores never count
     if not _has_time_for(cell):
         return f"; not shown again, since {_too_long(cell.session)}"

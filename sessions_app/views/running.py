@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from io import BytesIO
+from typing import Any
 
 import segno
 from asgiref.sync import sync_to_async
@@ -47,7 +48,17 @@ WRONG_CODES_SECONDS = 300
 @never_cache
 def display(request: HttpRequest, token: str) -> HttpResponse:
     session = get_object_or_404(Session.objects.select_related("study"), token=token)
-    return render(request, "sessions_app/display.html", {"session": session})
+    context = {"session": session, "grades": _grades(session)}
+    return render(request, "sessions_app/display.html", context)
+
+
+def _grades(session: Session) -> list[dict[str, Any]]:
+    """The best first."""
+    scale = session.study.protocol.scale
+    return [
+        {"score": score, "label": scale.labels[score]}
+        for score in range(scale.highest, scale.lowest - 1, -1)
+    ]
 
 
 @require_safe
@@ -88,11 +99,7 @@ def seat(request: HttpRequest, token: str) -> HttpResponse:
     found = Seat.objects.select_related("session__study", "viewer").filter(token=token).first()
     if found is None or found.revoked_at:
         return render(request, "sessions_app/seat_closed.html", status=404)
-    scale = found.session.study.protocol.scale
-    grades = [
-        {"score": score, "label": scale.labels[score]}
-        for score in range(scale.highest, scale.lowest - 1, -1)
-    ]
+    grades = _grades(found.session)
     context = {"seat": found, "grades": grades, "lowest_first": grades[::-1]}
     return render(request, "sessions_app/seat.html", context)
 

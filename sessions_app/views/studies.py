@@ -93,10 +93,19 @@ def study(request: HttpRequest, slug: str) -> HttpResponse:
             "study": found,
             "has_begun": planning.has_begun(found),
             "sessions": _sessions(found),
-            "finished": found.sessions.filter(state=SessionState.FINISHED).count(),
+            "finished": found.test_sessions.filter(state=SessionState.FINISHED).count(),
+            "untrained": _untrained(found),
             **_material(found),
         },
     )
+
+
+def _untrained(study: Study) -> list[int]:
+    """Panels without a training, as long as they have not begun."""
+    begun = study.test_sessions.exclude(state__in=[SessionState.PLANNED, SessionState.READY])
+    trained = study.sessions.filter(training=True)
+    done = {*begun.values_list("panel", flat=True), *trained.values_list("panel", flat=True)}
+    return sorted({*study.test_sessions.values_list("panel", flat=True)} - done)
 
 
 def _sessions(study: Study) -> Any:
@@ -153,6 +162,17 @@ def make_plan(request: HttpRequest, slug: str) -> HttpResponseBase:
         return redirect(found)
     try:
         planning.plan_study(found, request.user, int(typed) if typed else None)
+    except StudyError as error:
+        messages.error(request, str(error))
+    return redirect(found)
+
+
+@member_required
+@require_POST
+def add_training(request: HttpRequest, slug: str, panel: int) -> HttpResponseBase:
+    found = study_for_editing(request.user, slug)
+    try:
+        planning.add_training(found, panel, request.user)
     except StudyError as error:
         messages.error(request, str(error))
     return redirect(found)

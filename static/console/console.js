@@ -114,6 +114,7 @@ class Console {
     if ("closeDialog" in button.dataset) button.closest("dialog")?.close();
     if (!act) return;
     if (act === "repeat" || act === "skip") this.send({ type: act, cell: this.cell });
+    else if (act === "instructions") this.send({ type: act, shown: button.dataset.shown === "true" });
     else if (act === "revoke-seat") this.send({ type: act, seat: this.seat });
     else this.send({ type: act });
     button.closest("dialog")?.close();
@@ -194,7 +195,7 @@ class Console {
 
   /** Only what can be done now. */
   offer() {
-    const { state, display, latest_cell: latest, cells, awaited } = this.state;
+    const { state, display, latest_cell: latest, cells, awaited, instructions, showing } = this.state;
     const live = state === "running" || state === "paused";
     const over = state === "finished" || state === "aborted";
     const last = cells.find((/** @type {any} */ cell) => cell.id === latest);
@@ -208,6 +209,10 @@ class Console {
       if (!(button instanceof HTMLButtonElement) || button.closest("dialog")) continue;
       const wish = /** @type {keyof typeof offered} */ (button.dataset.act ?? button.dataset.needs);
       if (wish in offered) button.hidden = !offered[wish];
+      if (wish === "instructions") {
+        const shown = button.dataset.shown === "true";
+        button.hidden = shown === instructions || over || (shown && (state === "running" || showing));
+      }
       if (wish === "start") button.disabled = !display.ready || !display.online;
     }
     byId("results").hidden = !over;

@@ -266,6 +266,8 @@ class Display {
   follow(state) {
     this.state = state;
     this.keypad.know(state.keypad ?? []);
+    byId("instructions").hidden = !state.instructions;
+    document.body.classList.toggle("is-instructing", state.instructions);
     this.takeOver = false;
     byId("refusal").hidden = true;
     this.prepare();
@@ -307,10 +309,11 @@ class Display {
     if (this.playing || !this.state) return;
     const { state, ready } = this.state;
     const started = state === "running" || state === "paused";
+    const { instructions } = this.state;
     const failed = this.checks.filter((c) => !c.ok && !this.state.overruled.includes(c.id));
     // Once started, the panel of the laboratory is for the coordinator only when something is wrong.
-    document.body.classList.toggle("is-on", (started && ready) || state === "finished" ||
-      state === "aborted");
+    document.body.classList.toggle("is-on", instructions || (started && ready) ||
+      state === "finished" || state === "aborted");
     byId("message").textContent = {
       running: "", paused: "Pause", finished: "Thank you. The session is over.",
       aborted: "The session has ended.",

@@ -164,9 +164,23 @@ class SeatPage {
     } else if (over) [title, hint] = ["Thank you", "The session is over. You can close this page."];
     else if (paused) [title, hint] = ["Pause", "The session goes on shortly."];
     else if (cell) [title, hint] = ["Watch the screen", "You can vote after box B."];
+    if (this.state.training && this.open) hint = this.feedback(cell) + hint;
     setText("title", title);
     setText("hint", hint);
     setText("count", count);
+    const link = /** @type {HTMLAnchorElement} */ (byId("next"));
+    link.hidden = !(over && !this.open && this.state.next);
+    if (this.state.next) link.href = this.state.next;
+  }
+
+  /** In a training viewers learn that their buttons are understood. @param {any} cell */
+  feedback(cell) {
+    const said = SLOTS.flatMap((slot) => {
+      const score = this.saved.get(`${cell.showing}/${slot}`);
+      return score === undefined ? [] : [`${slot} is ${score}`];
+    });
+    const understood = said.length ? `Understood: ${said.join(", ")}.` : "Tap a number for A and one for B.";
+    return `Training, nothing counts. ${understood} `;
   }
 
   /** @param {Slot} slot @param {any} cell */
