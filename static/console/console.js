@@ -279,7 +279,7 @@ class Console {
     const live = state === "running" || state === "paused";
     redraw(byId("timeline"), cells.map((/** @type {any} */ cell) => {
       const classes = [];
-      if (cell.kind === "stabilisation") classes.push("is-stabilisation");
+      if (cell.kind !== "test") classes.push("is-stabilisation");
       if (cell.skipped) classes.push("is-skipped");
       if (cell.state === "shown") classes.push(cell.valid ? "is-shown" : "is-invalid");
       if (showing?.cell === cell.id) classes.push("is-current");
