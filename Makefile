@@ -7,7 +7,7 @@ ARGS ?=
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test lint bench bench-sr shots chromium
+.PHONY: help install demo serve test lint bench bench-sr bench-stats shots chromium
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 16
@@ -40,6 +40,9 @@ bench: install  ## speed of the parts that must be fast
 
 bench-sr: install  ## speed of upscaling against its peers, or some: make bench-sr ARGS="--only span"
 	@PYTHONPATH=. $(RUN) bench/bench_sr.py $(ARGS)
+
+bench-stats: install  ## speed of the statistics against their peers, or more: ARGS=--large
+	@PYTHONPATH=".:$$PYTHONPATH" $(RUN) bench/bench_stats.py $(ARGS)
 
 shots: install chromium  ## pictures of every page of the running demo, into shots/
 	@exec $(RUN) docs/shots.py --address "http://$(HOST):$(PORT)"

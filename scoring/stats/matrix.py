@@ -18,10 +18,14 @@ def score_matrix(
 ) -> FloatArray:
     """Mean score per (stimulus, viewer); indices count from 0, NaN where there is no vote."""
     stimuli, viewers = shape
-    cell = stimulus * viewers + viewer
-    total = np.bincount(cell, weights=score, minlength=stimuli * viewers)
-    count = np.bincount(cell, minlength=stimuli * viewers)
-    return divide(total, count).reshape(shape)
+    cell = stimulus * viewers
+    cell += viewer
+    scores = np.full(stimuli * viewers, np.nan)
+    scores[cell] = score
+    if np.count_nonzero(~np.isnan(scores)) < len(score):  # some cells have several votes
+        total = np.bincount(cell, weights=score, minlength=stimuli * viewers)
+        scores = divide(total, np.bincount(cell, minlength=stimuli * viewers))
+    return scores.reshape(shape)
 
 
 def vote_array(
@@ -70,6 +74,20 @@ def group_rows(scores: FloatArray, group: IntArray, groups: int) -> FloatArray:
     return divide(total, count)
 
 
+def deviations(scores: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Scores less their row's mean, 0 where there is no vote; votes per row; means."""
+    gaps = np.isnan(scores)
+    if not gaps.any():
+        mean = scores.mean(axis=1) if scores.shape[1] else np.full(len(scores), np.nan)
+        return scores - mean[:, None], np.full(len(scores), float(scores.shape[1])), mean
+    away = np.where(gaps, 0.0, scores)
+    votes = scores.shape[1] - np.count_nonzero(gaps, axis=1).astype(np.float64)
+    mean = divide(away.sum(axis=1), votes)
+    away -= mean[:, None]
+    away[gaps] = 0.0
+    return away, votes, mean
+
+
 def smallest_step(votes: FloatArray) -> float:
     """The finest difference between two scores that was used; NaN where all are equal."""
     values = np.unique(votes[~np.isnan(votes)].round(9))
@@ -83,7 +101,7 @@ def divide(numerator: FloatArray | IntArray, denominator: FloatArray | IntArray)
     return quotient
 
 
-def dust(largest: float, terms: FloatArray | IntArray | float = 1.0) -> FloatArray:
-    """Up to here a sum of squares is what rounding leaves of an exact 0."""
-    unit = np.finfo(np.float64).eps * 16 * max(1.0, largest)
-    return np.asarray(terms * unit**2, dtype=np.float64)
+def dust(largest: FloatArray | float) -> FloatArray:
+    """Up to here a mean square is what rounding leaves of an exact 0."""
+    unit = np.finfo(np.float64).eps * 16 * np.maximum(1.0, largest)
+    return np.asarray(unit**2, dtype=np.float64)

@@ -128,7 +128,9 @@ class _Estimate:
         return np.asarray((n * variance + k * pooled) / (n + k))
 
     def residuals(self) -> FloatArray:
-        return np.asarray(self.votes.away - self.quality[:, None] - self.bias)
+        residuals = self.votes.away - self.quality[:, None]
+        residuals -= self.bias
+        return np.asarray(residuals)
 
 
 def _model(

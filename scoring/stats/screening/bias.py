@@ -10,6 +10,7 @@ import numpy as np
 
 from ..matrix import FloatArray, divide
 from ..mos import mean_opinion_scores, student_t
+from .following import stimuli_scored
 from .verdicts import Criteria, Findings, Screening, judge, obstacle, screened_nobody
 
 
@@ -35,12 +36,13 @@ def assess_bias(scores: FloatArray, criterion: Criteria | None = None) -> Screen
     """The biases in the form of a screening that rejects nobody, to stand beside the others."""
     criterion = criterion or Criteria()
     found = remove_bias(scores)
-    why = obstacle(scores, criterion.minimum_stimuli)
+    stimuli = stimuli_scored(scores)
+    why = obstacle(scores, stimuli, criterion.minimum_stimuli)
     if why:
         return screened_nobody(scores, criterion, float("nan"), why, found.bias)
     nobody = np.zeros(len(found.bias), dtype=np.bool_)
     findings = Findings(
-        found.bias, float("nan"), nobody, ~np.isnan(found.bias), details={"ci": found.ci}
+        stimuli, found.bias, float("nan"), nobody, stimuli > 0, details={"ci": found.ci}
     )
 
     def tell(i: int, failing: bool) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from ..correlation import average_ranks, pearson
 from ..matrix import FloatArray
 from ..mos import mean_opinion_scores
-from .following import correlation_with_mos
+from .following import correlation_with_mos, stimuli_scored
 from .pearson import fails
 from .verdicts import (
     Criteria,
@@ -35,7 +35,8 @@ def screen_bt1788(scores: FloatArray, criterion: Bt1788 | None = None) -> Screen
     linear = correlation_with_mos(scores)
     ranked = rank_correlation_with_mos(scores, linear)
     agreement = np.minimum(linear, ranked)
-    why = obstacle(scores, criterion.minimum_stimuli)
+    stimuli = stimuli_scored(scores)
+    why = obstacle(scores, stimuli, criterion.minimum_stimuli)
     known = agreement[~np.isnan(agreement)]
     if not why and len(known) < 2:
         why = "Not screened: fewer than two viewers have a correlation with the MOS."
@@ -43,10 +44,11 @@ def screen_bt1788(scores: FloatArray, criterion: Bt1788 | None = None) -> Screen
         return screened_nobody(scores, criterion, criterion.criterion, why, agreement)
     threshold = min(criterion.criterion, float(known.mean() - known.std(ddof=1)))
     found = Findings(
+        stimuli,
         agreement,
         threshold,
         fails(agreement, threshold),
-        (~np.isnan(scores)).sum(axis=0) >= criterion.minimum_stimuli,
+        stimuli >= criterion.minimum_stimuli,
         details={"pearson": linear, "spearman": ranked},
     )
 

@@ -12,7 +12,15 @@ from math import sqrt
 
 import numpy as np
 
-from ..matrix import FloatArray, divide, dust, mean_of_repetitions, presentations
+from ..matrix import (
+    FloatArray,
+    deviations,
+    divide,
+    dust,
+    mean_of_repetitions,
+    presentations,
+)
+from .following import stimuli_scored
 from .verdicts import (
     TOLERANCE,
     Criteria,
@@ -44,9 +52,10 @@ def screen_bt500(votes: FloatArray, criterion: Bt500 | None = None) -> Screening
     """`votes` is stimuli by viewers, with a third axis where stimuli were presented repeatedly."""
     criterion = criterion or Bt500()
     scores, shown = mean_of_repetitions(votes), presentations(votes)
-    why = obstacle(scores, criterion.minimum_stimuli)
+    stimuli = stimuli_scored(scores)
+    why = obstacle(scores, stimuli, criterion.minimum_stimuli)
     above, below = far_out(shown, criterion)
-    cast = (~np.isnan(shown)).sum(axis=0)
+    cast = stimuli_scored(shown)
     out = above + below
     share = divide(out, cast if criterion.of_own_votes else np.full_like(cast, len(shown)))
     imbalance = divide(np.abs(above - below), out)
@@ -54,39 +63,41 @@ def screen_bt500(votes: FloatArray, criterion: Bt500 | None = None) -> Screening
         return screened_nobody(scores, criterion, criterion.share, why, share)
     failing = (share > criterion.share + TOLERANCE) & (imbalance < criterion.imbalance - TOLERANCE)
     found = Findings(
+        stimuli,
         share,
         criterion.share,
         failing,
-        (~np.isnan(scores)).sum(axis=0) >= criterion.minimum_stimuli,
+        stimuli >= criterion.minimum_stimuli,
         details={"above": above, "below": below, "imbalance": imbalance},
     )
 
     def tell(i: int, failing: bool) -> str:
         return _tell(int(above[i]), int(below[i]), float(share[i]), float(imbalance[i]), criterion)
 
-    return judge(scores, criterion, found, tell, note=_reach(scores, criterion))
+    return judge(scores, criterion, found, tell, note=_reach(int((stimuli > 0).sum()), criterion))
 
 
 def far_out(shown: FloatArray, criterion: Bt500) -> tuple[FloatArray, FloatArray]:
     """P and Q of each viewer: how many scores lie far above and far below the others'."""
-    above, below = np.zeros(shown.shape[1]), np.zeros(shown.shape[1])
+    viewers = shown.shape[1]
+    above, below = np.zeros(viewers), np.zeros(viewers)
     for start in range(0, len(shown), ROWS):
         block = shown[start : start + ROWS]
-        voted = ~np.isnan(block)
-        votes = np.count_nonzero(voted, axis=1).astype(np.float64)
-        away = np.where(voted, block, 0.0)
-        away -= divide(away.sum(axis=1), votes)[:, None]
-        away[~voted] = 0.0
+        away, votes, mean = deviations(block)
         squared = away**2
-        m2 = divide(squared.sum(axis=1), votes)
-        m4 = divide(np.einsum("ji,ji->j", squared, squared), votes)
-        limit = _limit(m2, m4, votes, criterion)
-        largest = float(np.nanmax(np.abs(block), initial=0.0))
+        squares = squared.sum(axis=1)
+        fourth = np.einsum("ji,ji->j", squared, squared)
+        largest = np.maximum(1.0, np.abs(mean) + np.sqrt(squares))  # no score is beyond
+        limit = _limit(divide(squares, votes), divide(fourth, votes), votes, criterion)
         if criterion.skip_unanimous:
-            limit[~(m2 > dust(largest))] = np.inf
-        limit -= TOLERANCE * max(1.0, largest)
-        above += np.count_nonzero((away >= limit[:, None]) & voted, axis=0)
-        below += np.count_nonzero((away <= -limit[:, None]) & voted, axis=0)
+            limit[~(squares > votes * dust(largest))] = np.inf
+        limit -= TOLERANCE * np.nan_to_num(largest)
+        row, viewer = np.nonzero(np.abs(away) >= limit[:, None])
+        cast = ~np.isnan(block[row, viewer])
+        row, viewer = row[cast], viewer[cast]
+        far, least = away[row, viewer], limit[row]
+        above += np.bincount(viewer[far >= least], minlength=viewers)
+        below += np.bincount(viewer[far <= -least], minlength=viewers)
     return above, below
 
 
@@ -122,9 +133,8 @@ def _tell(above: int, below: int, share: float, imbalance: float, criterion: Bt5
     )
 
 
-def _reach(scores: FloatArray, criterion: Bt500) -> str:
+def _reach(viewers: int, criterion: Bt500) -> str:
     """One viewer against N - 1 who agree lies (N - 1) / sqrt(N) S from the mean, at most."""
-    viewers = int((~np.isnan(scores)).any(axis=0).sum())
     furthest = (viewers - 1) / sqrt(viewers)
     if furthest >= criterion.other_factor:
         return ""

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from ..matrix import FloatArray, dust
+from ..matrix import BoolArray, FloatArray, IntArray, dust
 
 ROWS = 256  # stimuli at a time
 REVERSED_BELOW = -0.5  # from here on an inverted scale is the likelier story than a bad eye
@@ -41,20 +41,36 @@ def hint(what: Peculiarity) -> str:
 
 def peculiarities(scores: FloatArray) -> tuple[Peculiarity, ...]:
     """Odd ways of scoring, recognised whatever a rule of screening makes of them."""
-    stimuli = (~np.isnan(scores)).sum(axis=0)
-    low = np.fmin.reduce(scores, axis=0, initial=np.inf)
-    high = np.fmax.reduce(scores, axis=0, initial=-np.inf)
+    stimuli = stimuli_scored(scores)
     followed = correlation_with_mos(scores, own_vote=False)
+    # Who never varies correlates with nothing, so only those need a closer look.
+    odd = np.flatnonzero(np.isnan(followed) & (stimuli > 1))
+    same = np.zeros(len(stimuli), dtype=np.bool_)
+    same[odd] = constant(scores[:, odd])
     # Of two viewers who disagree nobody can say which one is upside down.
     reversed_scale = (
         (followed <= REVERSED_BELOW) & (stimuli >= FEWEST_FOR_REVERSED) & ((stimuli > 0).sum() >= 3)
     )
-    kinds = np.select(
-        [stimuli == 0, (low == high) & (stimuli > 1), reversed_scale],
-        [Peculiarity.ABSENT, Peculiarity.CONSTANT, Peculiarity.REVERSED],
-        Peculiarity.NONE,
-    )
-    return tuple(Peculiarity(str(kind)) for kind in kinds)
+    kinds = [Peculiarity.NONE] * len(stimuli)
+    for mask, kind in (
+        (reversed_scale, Peculiarity.REVERSED),
+        (same, Peculiarity.CONSTANT),
+        (stimuli == 0, Peculiarity.ABSENT),
+    ):
+        for i in np.flatnonzero(mask):
+            kinds[i] = kind
+    return tuple(kinds)
+
+
+def stimuli_scored(scores: FloatArray) -> IntArray:
+    """By each viewer."""
+    return np.asarray(len(scores) - np.count_nonzero(np.isnan(scores), axis=0), dtype=np.intp)
+
+
+def constant(scores: FloatArray) -> BoolArray:
+    """Who gave the same score to everything, and to something."""
+    low = np.fmin.reduce(scores, axis=0, initial=np.inf)
+    return np.asarray(low == np.fmax.reduce(scores, axis=0, initial=-np.inf))
 
 
 def correlation_with_mos(scores: FloatArray, *, own_vote: bool = True) -> FloatArray:
@@ -95,30 +111,24 @@ def _level(scores: FloatArray) -> float:
 def _sums(scores: FloatArray, own_vote: bool) -> FloatArray:
     """n, sum u, sum u u, sum m, sum m m, sum u m per viewer; u the viewer's scores, m the MOS."""
     gaps = np.isnan(scores)
-    u = np.where(gaps, 0.0, scores)
-    voted = (~gaps).astype(np.float64)
-    votes = voted.sum(axis=1)
+    complete = not gaps.any()
+    u = scores if complete else np.where(gaps, 0.0, scores)
+    votes = gaps.shape[1] - np.count_nonzero(gaps, axis=1).astype(np.float64)
     least = 1 if own_vote else 2
     used = (votes >= least).astype(np.float64)
     share = np.divide(used, votes - (least - 1), out=np.zeros_like(votes), where=used > 0)
     mos = u.sum(axis=1) * share
-    squared = np.einsum("ji,ji,j->i", u, u, used)
-    n_own, n_panel, n_panel_squared = np.stack([used, mos, mos**2]) @ voted
-    own, product = np.stack([used, mos]) @ u
+    panel = np.stack([used, mos, mos**2])
+    over_votes = panel.sum(axis=1, keepdims=True) if complete else panel @ ~gaps
+    own, product = panel[:2] @ u
+    squared, squared_shared, squared_shared_twice = np.stack([used, share, share**2]) @ u**2
+    n, n_mos, n_mos_squared = np.broadcast_to(over_votes, (3, gaps.shape[1]))
     if own_vote:
-        return np.stack([n_own, own, squared, n_panel, n_panel_squared, product])
+        return np.stack([n, own, squared, n_mos, n_mos_squared, product])
     # The others' mean is mos - share * u: the own vote taken out again.
     shared, mos_shared = np.stack([share, mos * share]) @ u
-    return np.stack(
-        [
-            n_own,
-            own,
-            squared,
-            n_panel - shared,
-            n_panel_squared - 2 * mos_shared + np.einsum("ji,ji,j->i", u, u, share**2),
-            product - np.einsum("ji,ji,j->i", u, u, share),
-        ]
-    )
+    others_squared = n_mos_squared - 2 * mos_shared + squared_shared_twice
+    return np.stack([n, own, squared, n_mos - shared, others_squared, product - squared_shared])
 
 
 def _directly(scores: FloatArray, i: int, own_vote: bool) -> float:
@@ -132,7 +142,7 @@ def _directly(scores: FloatArray, i: int, own_vote: bool) -> float:
     panel = np.where(known, others, 0.0)[shared].sum(axis=1) / known[shared].sum(axis=1)
     own, panel = own - own.mean(), panel - panel.mean()
     # Summation leaves dust instead of an exact 0 where all scores are equal.
-    least = float(dust(float(np.nanmax(np.abs(scores[mine]))), len(own)))
+    least = len(own) * float(dust(float(np.nanmax(np.abs(scores[mine])))))
     if own @ own <= least or panel @ panel <= least:
         return float("nan")
     return float(own @ panel / np.sqrt((own @ own) * (panel @ panel)))

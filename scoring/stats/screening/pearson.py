@@ -13,7 +13,7 @@ from enum import StrEnum
 import numpy as np
 
 from ..matrix import BoolArray, FloatArray, IntArray
-from .following import correlation_with_mos
+from .following import constant, correlation_with_mos, stimuli_scored
 from .verdicts import (
     TOLERANCE,
     Criteria,
@@ -45,17 +45,20 @@ class Criterion(Criteria):
 def screen(scores: FloatArray, criterion: Criterion | None = None) -> Screening:
     criterion = criterion or Criterion()
     r = correlation_with_mos(scores, own_vote=criterion.own_vote)
-    why = obstacle(scores, criterion.minimum_stimuli)
+    stimuli = stimuli_scored(scores)
+    why = obstacle(scores, stimuli, criterion.minimum_stimuli)
     if not why and np.isnan(r).all():
         why = "Not screened: the scores or their means do not vary: nothing to correlate."
     if why:
         return screened_nobody(scores, criterion, criterion.threshold, why, r)
-    stimuli = (~np.isnan(scores)).sum(axis=0)
-    assessed = (stimuli >= criterion.minimum_stimuli) & ~(np.isnan(r) & ~_constant(scores))
+    assessed = stimuli >= criterion.minimum_stimuli
+    for i in np.flatnonzero(np.isnan(r)):  # nothing to follow, or nobody who follows?
+        assessed[i] &= constant(scores[:, i : i + 1])[0]
     removed, warning = None, ""
     if criterion.rule is Rule.ITERATIVE:
-        r, removed, warning = _remove_one_by_one(scores, r, assessed, criterion)
-    found = Findings(r, criterion.threshold, fails(r, criterion.threshold), assessed, removed)
+        r, removed, warning = _remove_one_by_one(scores, stimuli, r, assessed, criterion)
+    failing = fails(r, criterion.threshold)
+    found = Findings(stimuli, r, criterion.threshold, failing, assessed, removed)
     return judge(
         scores,
         criterion,
@@ -70,17 +73,16 @@ def fails(r: FloatArray, threshold: float) -> BoolArray:
     return np.asarray(~(r >= threshold - TOLERANCE))
 
 
-def _constant(scores: FloatArray) -> BoolArray:
-    low = np.fmin.reduce(scores, axis=0, initial=np.inf)
-    return np.asarray(low == np.fmax.reduce(scores, axis=0, initial=-np.inf))
-
-
 def _remove_one_by_one(
-    scores: FloatArray, r: FloatArray, assessed: BoolArray, criterion: Criterion
+    scores: FloatArray,
+    stimuli: IntArray,
+    r: FloatArray,
+    assessed: BoolArray,
+    criterion: Criterion,
 ) -> tuple[FloatArray, IntArray, str]:
     """Statistics at the time of the verdict, order of removal (0: kept), and a warning."""
     r, removed = r.copy(), np.zeros(len(r), dtype=np.intp)
-    left = np.flatnonzero((~np.isnan(scores)).any(axis=0))
+    left = np.flatnonzero(stimuli)
     while True:
         failing = left[assessed[left] & fails(r[left], criterion.threshold)]
         if len(failing) == 0:

@@ -11,7 +11,7 @@ from enum import StrEnum
 import numpy as np
 
 from ..matrix import BoolArray, FloatArray, IntArray
-from .following import Peculiarity, hint, peculiarities
+from .following import Peculiarity, hint, peculiarities, stimuli_scored
 
 TOLERANCE = 1e-12  # a number exactly at a threshold is taken as at it, whatever the rounding
 MINIMUM_STIMULI = 10  # with two stimuli r is always +1 or -1, with a handful it is mostly luck
@@ -63,6 +63,7 @@ class Screening:
 class Findings:
     """What a rule found in a panel, before it is put into verdicts."""
 
+    stimuli: IntArray  # that each viewer scored
     statistic: FloatArray
     threshold: float
     failing: BoolArray  # below the threshold, or undefined where that counts as failing
@@ -74,11 +75,9 @@ class Findings:
 Tell = Callable[[int, bool], str]  # the sentence about viewer i, who fails or not
 
 
-def obstacle(scores: FloatArray, minimum_stimuli: int) -> str:
-    """Why no rule says anything about this panel, or ""."""
-    voted = ~np.isnan(scores)
-    viewers = int(voted.any(axis=0).sum())
-    stimuli = int(voted.any(axis=1).sum())
+def obstacle(scores: FloatArray, stimuli: IntArray, minimum_stimuli: int) -> str:
+    """Why no rule says anything about this panel, or ""; `stimuli` were scored by each viewer."""
+    viewers = int((stimuli > 0).sum())
     if viewers == 0:
         return "Not screened: there are no counted votes."
     if viewers == 1:
@@ -86,11 +85,13 @@ def obstacle(scores: FloatArray, minimum_stimuli: int) -> str:
             "Not screened: with one viewer the MOS is that viewer's own scores, so there is "
             "nobody to compare them with."
         )
-    if stimuli < minimum_stimuli:
-        return (
-            f"Not screened: {stimuli} stimuli were scored, and fewer than {minimum_stimuli} say "
-            "too little about a viewer."
-        )
+    if stimuli.max() < minimum_stimuli:
+        scored = int((~np.isnan(scores)).any(axis=1).sum())
+        if scored < minimum_stimuli:
+            return (
+                f"Not screened: {scored} stimuli were scored, and fewer than {minimum_stimuli} "
+                "say too little about a viewer."
+            )
     return ""
 
 
@@ -103,7 +104,7 @@ def judge(
     warning: str = "",
     note: str = "",
 ) -> Screening:
-    stimuli = (~np.isnan(scores)).sum(axis=0)
+    stimuli = found.stimuli
     failing = found.assessed & found.failing
     removed = failing.astype(np.intp) if found.removed is None else found.removed
     rejected = removed > 0
@@ -142,7 +143,6 @@ def screened_nobody(
     scores: FloatArray, criterion: Criteria, threshold: float, why: str, statistic: FloatArray
 ) -> Screening:
     reason = why.replace("Not screened: ", "Not assessed: ")
-    stimuli = (~np.isnan(scores)).sum(axis=0)
     viewers = tuple(
         ViewerScreening(
             int(n),
@@ -153,9 +153,9 @@ def screened_nobody(
             (reason + " " + hint(u)).strip(),
             u,
         )
-        for n, x, u in zip(stimuli, statistic, peculiarities(scores), strict=True)
+        for n, x, u in zip(stimuli_scored(scores), statistic, peculiarities(scores), strict=True)
     )
-    return Screening(criterion, viewers, np.ones(len(stimuli), dtype=np.bool_), False, why)
+    return Screening(criterion, viewers, np.ones(len(viewers), dtype=np.bool_), False, why)
 
 
 def number_beside(value: float, limit: float) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..matrix import FloatArray, IntArray, group_rows
-from .following import correlation_with_mos
+from .following import correlation_with_mos, stimuli_scored
 from .pearson import fails
 from .verdicts import (
     Criteria,
@@ -39,7 +39,8 @@ def screen_vqeg_multimedia(
     r = correlation_with_mos(scores)
     conditions = int(condition.max(initial=-1)) + 1
     over_conditions = correlation_with_mos(group_rows(scores, condition, conditions))
-    why = obstacle(scores, criterion.minimum_stimuli)
+    stimuli = stimuli_scored(scores)
+    why = obstacle(scores, stimuli, criterion.minimum_stimuli)
     if not why and conditions < FEWEST_CONDITIONS:
         why = (
             f"Not screened: {conditions} conditions, and a correlation over fewer than "
@@ -51,10 +52,11 @@ def screen_vqeg_multimedia(
         return screened_nobody(scores, criterion, criterion.threshold, why, r)
     failing = fails(r, criterion.threshold) & fails(over_conditions, criterion.condition_threshold)
     found = Findings(
+        stimuli,
         r,
         criterion.threshold,
         failing,
-        (~np.isnan(scores)).sum(axis=0) >= criterion.minimum_stimuli,
+        stimuli >= criterion.minimum_stimuli,
         details={"over_conditions": over_conditions},
     )
 
