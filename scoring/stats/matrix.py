@@ -12,17 +12,20 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 BoolArray = NDArray[np.bool_]
 
+VOTES = 65536  # at a time, so that what is computed in between fits a processor's cache
+
 
 def score_matrix(
     stimulus: IntArray, viewer: IntArray, score: FloatArray, shape: tuple[int, int]
 ) -> FloatArray:
     """Mean score per (stimulus, viewer); indices count from 0, NaN where there is no vote."""
     stimuli, viewers = shape
-    cell = stimulus * viewers
-    cell += viewer
     scores = np.full(stimuli * viewers, np.nan)
-    scores[cell] = score
+    for start in range(0, len(score), VOTES):
+        part = slice(start, start + VOTES)
+        scores[stimulus[part] * viewers + viewer[part]] = score[part]
     if np.count_nonzero(~np.isnan(scores)) < len(score):  # some cells have several votes
+        cell = stimulus * viewers + viewer
         total = np.bincount(cell, weights=score, minlength=stimuli * viewers)
         scores = divide(total, np.bincount(cell, minlength=stimuli * viewers))
     return scores.reshape(shape)
@@ -76,12 +79,13 @@ def group_rows(scores: FloatArray, group: IntArray, groups: int) -> FloatArray:
 
 def deviations(scores: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Scores less their row's mean, 0 where there is no vote; votes per row; means."""
+    viewers = scores.shape[1]
+    mean = scores.sum(axis=1) / max(viewers, 1)
+    if viewers and not np.isnan(mean).any():  # one missing vote would have made a sum NaN
+        return scores - mean[:, None], np.full(len(scores), float(viewers)), mean
     gaps = np.isnan(scores)
-    if not gaps.any():
-        mean = scores.mean(axis=1) if scores.shape[1] else np.full(len(scores), np.nan)
-        return scores - mean[:, None], np.full(len(scores), float(scores.shape[1])), mean
     away = np.where(gaps, 0.0, scores)
-    votes = scores.shape[1] - np.count_nonzero(gaps, axis=1).astype(np.float64)
+    votes = viewers - np.count_nonzero(gaps, axis=1).astype(np.float64)
     mean = divide(away.sum(axis=1), votes)
     away -= mean[:, None]
     away[gaps] = 0.0
