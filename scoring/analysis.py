@@ -14,6 +14,8 @@ import numpy as np
 import scipy
 from django.conf import settings
 
+from scoring.analysis_methods import Methods, numbered
+from scoring.analysis_metrics import Metrics
 from scoring.raw_scores import RawScores
 from scoring.stats.agreement import agreement
 from scoring.stats.bootstrap import RESAMPLES, bootstrap_mos
@@ -47,6 +49,8 @@ class Settings:
     direction: Direction = Direction.HIGHER_IS_BETTER
     resamples: int = RESAMPLES
     seed: int = 0
+    mixed_model: bool = False  # needs statsmodels
+    screened_by: str = ""  # the rule whose rejected viewers comparisons and metrics leave out
 
 
 class Analysis:
@@ -61,6 +65,9 @@ class Analysis:
     def as_data(self) -> Found:
         """Everything, with null for what is undefined; the order of keys is that of reading."""
         screenings = screen_by_all(self.votes, self._methods() if self._has_methods() else None)
+        rule = self.chosen.screened_by
+        scores = self.scores[:, screenings[rule].kept] if rule else self.scores
+        methods, metrics = Methods(self.raw, scores), Metrics(self.raw, scores)
         found = {
             "settings": self._settings(),
             "subjects": list(self.raw.subjects),
@@ -78,6 +85,10 @@ class Analysis:
             "screening_agreement": self._side_by_side(screenings),
             "model": {mode.value: self._model(mode) for mode in (Mode.EXACT, Mode.REGULARISED)},
             "agreement": self._agreement(),
+            "comparison": methods.compared(),
+            "mixed_model": methods.mixed_model() if self.chosen.mixed_model else None,
+            "metrics": metrics.each(),
+            "metric_differences": metrics.differences(),
             "versions": versions(),
         }
         return {name: plain(value) for name, value in found.items()}
@@ -249,12 +260,6 @@ def versions() -> Found:
         "numpy": np.__version__,
         "scipy": scipy.__version__,
     }
-
-
-def numbered(labels: list[str]) -> tuple[IntArray, list[str]]:
-    """Labels as numbers in order of appearance."""
-    names = {label: k for k, label in enumerate(dict.fromkeys(labels))}
-    return np.array([names[label] for label in labels], dtype=np.intp), list(names)
 
 
 def plain(value: Any) -> Any:

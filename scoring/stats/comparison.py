@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtr
 
-from .matrix import BoolArray, FloatArray, IntArray, divide
+from .matrix import BoolArray, FloatArray, IntArray, divide, group_rows
 from .mos import Z, mean_opinion_scores
 from .multiplicity import benjamini_hochberg, holm
 from .signed import sign_test, wilcoxon
@@ -96,14 +96,18 @@ def compare_methods(
 def method_differences(
     scores: FloatArray, content: IntArray, method: IntArray, first: int, second: int
 ) -> tuple[IntArray, FloatArray]:
-    """The contents that both methods have, and a row of differences for each."""
-    of_first, of_second = (
-        {int(content[j]): int(j) for j in np.flatnonzero(method == one)} for one in (first, second)
-    )
-    shared = sorted(of_first.keys() & of_second.keys())
-    one = np.array([of_first[c] for c in shared], dtype=np.intp)
-    other = np.array([of_second[c] for c in shared], dtype=np.intp)
-    return np.array(shared, dtype=np.intp), np.asarray(scores[one] - scores[other])
+    """The contents that both methods have, and a row of differences for each.
+
+    Several stimuli of one content and method count as their mean, viewer by viewer.
+    """
+    rows = [method == one for one in (first, second)]
+    shared = np.intersect1d(*(content[one] for one in rows))
+    by_content = []
+    for one in rows:
+        there = one & np.isin(content, shared)
+        place = np.searchsorted(shared, content[there])
+        by_content.append(group_rows(scores[there], place, len(shared)))
+    return shared, np.asarray(by_content[0] - by_content[1])
 
 
 def viewer_means(rows: FloatArray) -> FloatArray:

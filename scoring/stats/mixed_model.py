@@ -20,6 +20,10 @@ class MixedModelUnavailable(Exception):
     """The message says what to install."""
 
 
+class MixedModelUndefined(Exception):
+    """The scores do not hold what the model asks about."""
+
+
 @dataclass(frozen=True)
 class MixedModel:
     """Effects are against the reference method; variances of what was drawn at random."""
@@ -47,8 +51,12 @@ def fit_mixed_model(
     regression = _statsmodels()
     row, viewer = np.nonzero(~np.isnan(scores))
     if not (method[row] == reference).any():
-        raise ValueError("The reference method has no votes.")
+        raise MixedModelUndefined("The reference method has no votes.")
     others = np.setdiff1d(method[row], [reference])
+    if not len(others) or min(len(np.unique(viewer)), len(np.unique(content[row]))) < 2:
+        raise MixedModelUndefined(
+            "A mixed model needs two methods, two viewers and two contents with votes."
+        )
     design = np.column_stack(
         [np.ones(len(row)), *[(method[row] == one).astype(np.float64) for one in others]]
     )

@@ -109,6 +109,69 @@ def test_methods_contents_and_differences_from_the_reference_have_their_mos(pane
     assert lower["car-span"] == pytest.approx(10 - dmos["car-span"]["mos"])
 
 
+def test_methods_are_compared_and_ranked(panel):
+    found = as_json(panel)["comparison"]
+    assert [row["method"] for row in found["methods"]] == ["rlfn", "span", "bicubic"]
+    pair = found["pairs"][0]
+    assert (pair["first"], pair["second"]) == ("rlfn", "span")
+    assert pair["viewers"] == 10
+    assert len(pair["per_content"]) == 4
+    assert pair["p_t_holm"] >= pair["p_t"]
+    assert found["power"]["comparisons"] == 3
+    assert "Methods, best first" in analyse(panel)[0]
+
+
+def test_rejected_viewers_can_be_left_out_of_comparisons_and_it_is_recorded(panel):
+    everybody, screened = as_json(panel), as_json(panel, "--screened-by", "pearson_iterative")
+    assert screened["settings"]["screened_by"] == "pearson_iterative"
+    assert screened["comparison"]["pairs"][0]["viewers"] == 9
+    assert (
+        screened["comparison"]["methods"][0]["mos"] > everybody["comparison"]["methods"][0]["mos"]
+    )
+    assert screened["mos"] == everybody["mos"]
+
+
+def test_metrics_are_judged_when_they_are_named(panel):
+    found = as_json(panel, "--metric", "vmaf")
+    vmaf = found["metrics"]["vmaf"]
+    assert vmaf["mapping"]["cubic"]["n"] == 12
+    assert vmaf["mapping"]["cubic"]["missing"] == 4  # the references
+    assert vmaf["mapping"]["linear"]["plcc"] > 0.9
+    assert vmaf["discrimination"]["pairs"] == 66
+    assert set(vmaf["leave_one_content_out"]["rmse_by_content"]) == {"car", "bus", "sea", "sky"}
+    assert found["metric_differences"] == []
+    assert "Metric vmaf" in analyse(panel, "--metric", "vmaf")[0]
+
+
+def test_two_metrics_are_compared_and_infinite_values_counted(panel):
+    lines = panel.read_text().splitlines()
+    psnr = [f"{line},{'inf' if '-ref' in line else line[-1]}" for line in lines[1:]]
+    panel.write_text("\n".join([f"{lines[0]},psnr", *psnr]) + "\n")
+    found = as_json(panel, "--metric", "vmaf", "--metric", "psnr")
+    assert found["metrics"]["psnr"]["mapping"]["cubic"]["infinite"] == 4
+    difference = found["metric_differences"][0]
+    assert (difference["first"], difference["second"]) == ("vmaf", "psnr")
+    assert difference["n"] == 12
+    assert {"fisher", "williams", "meng", "zou_low", "p_williams_holm"} <= set(difference)
+
+
+def test_a_mixed_model_is_fitted_when_asked_for(panel):
+    pytest.importorskip("statsmodels", reason="statsmodels is optional")
+    assert as_json(panel)["mixed_model"] is None
+    found = as_json(panel, "--mixed-model")["mixed_model"]
+    assert found["reference"] == "bicubic"
+    assert found["methods"] == ["span", "rlfn"]
+    assert found["effect"][0] > 1
+
+
+def test_without_methods_there_is_nothing_to_compare_and_that_is_said(tmp_path):
+    path = tmp_path / "plain.csv"
+    path.write_text("subject,stimulus,score\nA,x,4\nB,x,4\nA,y,2\n")
+    found = as_json(path)
+    assert found["comparison"]["pairs"] == []
+    assert "content and method" in found["comparison"]["warning"]
+
+
 def test_the_same_file_and_seed_give_the_same_bytes(panel):
     assert analyse(panel, "--json") == analyse(panel, "--json")
     assert analyse(panel, "--json") != analyse(panel, "--json", "--seed", "1")

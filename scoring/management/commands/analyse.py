@@ -12,7 +12,9 @@ from django.core.management.base import BaseCommand, CommandError
 from scoring.analysis import Analysis, Settings
 from scoring.raw_scores import Format, RawScores, RawScoresError, read_scores
 from scoring.stats.differential import Direction
+from scoring.stats.mixed_model import MixedModelUnavailable, MixedModelUndefined
 
+RULES = ("pearson", "pearson_iterative", "pearson_without_own_vote", "bt500", "bt1788")
 SHOWN = 20  # bad rows; --json lists all
 
 
@@ -65,6 +67,17 @@ class Command(BaseCommand):
             default=Direction.HIGHER_IS_BETTER.name.lower(),
             help="direction of differences from the reference",
         )
+        parser.add_argument(
+            "--screened-by",
+            choices=RULES,
+            default="",
+            help="leave out whom this rule rejects when methods and metrics are compared",
+        )
+        parser.add_argument(
+            "--mixed-model",
+            action="store_true",
+            help="also a linear mixed model of method, viewer and content; needs statsmodels",
+        )
         parser.add_argument("--seed", type=int, default=0, help="of everything drawn at random (0)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -85,8 +98,13 @@ class Command(BaseCommand):
             highest=form.highest,
             direction=Direction[options["dmos"].upper()],
             seed=options["seed"],
+            mixed_model=options["mixed_model"],
+            screened_by=options["screened_by"],
         )
-        found = Analysis(raw, chosen).as_data()
+        try:
+            found = Analysis(raw, chosen).as_data()
+        except (MixedModelUnavailable, MixedModelUndefined) as error:
+            raise CommandError(str(error)) from error
         if options["json"]:
             self.stdout.write(json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False))
             return
@@ -146,10 +164,39 @@ class Command(BaseCommand):
         for mode, model in found["model"].items():
             if model["warning"]:
                 write(f"\nSubject model, {mode}: {model['warning']}")
+        self._report_methods(found["comparison"])
+        self._report_metrics(found["metrics"])
         write("\nAgreement")
         for name, value in found["agreement"].items():
             if value not in (None, ""):
                 write(f"  {name} {value:.4f}" if isinstance(value, float) else f"  {name} {value}")
+
+    def _report_methods(self, found: dict[str, Any]) -> None:
+        if not found["methods"]:
+            return
+        self.stdout.write("\nMethods, best first; those with a letter in common do not differ")
+        for row in found["methods"]:
+            letters = "".join(chr(ord("a") + k) for k in row["groups"])
+            self.stdout.write(f"  {row['method']:24} {row['mos']:7.3f}  {letters}")
+        if found["warning"]:
+            self.stdout.write(f"  {found['warning']}")
+        if found["power"]["detectable"] is not None:
+            self.stdout.write(
+                f"  These {found['power']['viewers']} viewers could show a difference of "
+                f"{found['power']['detectable']:.2f} (power 80 %)."
+            )
+
+    def _report_metrics(self, found: dict[str, Any]) -> None:
+        for name, metric in found.items():
+            cubic = metric["mapping"]["cubic"]
+            if cubic["reason"]:
+                self.stdout.write(f"\nMetric {name}: {cubic['reason']}")
+                continue
+            shown = {label: cubic[label] for label in ("plcc", "srocc", "rmse", "outlier_ratio")}
+            figures = ", ".join(
+                f"{label} {value:.3f}" for label, value in shown.items() if value is not None
+            )
+            self.stdout.write(f"\nMetric {name} (monotone cubic, {cubic['n']} stimuli): {figures}")
 
     def _report_screening(self, found: dict[str, Any]) -> None:
         for rule, screening in found["screening"].items():

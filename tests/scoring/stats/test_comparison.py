@@ -160,6 +160,12 @@ def test_methods_are_compared_over_the_contents_that_both_have():
     assert found.overall.viewers[0] == 3
 
 
+def test_several_stimuli_of_a_content_and_method_count_as_their_mean():
+    scores = np.array([[7.0, 8], [5, math.nan], [4, 4]])
+    found = compare_methods(scores, np.array([0, 0, 0]), np.array([0, 0, 1]), 0, 1)
+    assert found.per_content.mean.tolist() == [3]  # 6 - 4 and 8 - 4
+
+
 def test_methods_without_a_common_content_are_not_compared():
     found = compare_methods(np.ones((2, 3)), np.array([0, 1]), np.array([0, 1]), 0, 1)
     assert len(found.contents) == 0

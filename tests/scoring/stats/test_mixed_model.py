@@ -5,7 +5,11 @@ import sys
 import numpy as np
 import pytest
 
-from scoring.stats.mixed_model import MixedModelUnavailable, fit_mixed_model
+from scoring.stats.mixed_model import (
+    MixedModelUnavailable,
+    MixedModelUndefined,
+    fit_mixed_model,
+)
 
 
 def crossed(contents: int = 8, methods: int = 3, viewers: int = 9):
@@ -54,5 +58,7 @@ def test_without_statsmodels_it_says_what_to_install(monkeypatch):
 def test_a_reference_without_votes_is_refused():
     pytest.importorskip("statsmodels", reason="statsmodels is optional")
     scores, content, method = crossed()
-    with pytest.raises(ValueError, match="no votes"):
+    with pytest.raises(MixedModelUndefined, match="no votes"):
         fit_mixed_model(scores, content, method, reference=9)
+    with pytest.raises(MixedModelUndefined, match="two contents"):
+        fit_mixed_model(scores[:3], content[:3], method[:3], reference=0)
