@@ -235,6 +235,14 @@ def test_tiny_files_are_analysed_with_nulls_and_warnings(tmp_path, rows):
     analyse(path)
 
 
+def test_fewer_than_nine_before_and_after_screening_are_warned_of(panel):
+    nine = [line for line in panel.read_text().splitlines() if not line.startswith("V1,")]
+    panel.write_text("\n".join(nine) + "\n")
+    warnings = as_json(panel)["warnings"]
+    assert any("After screening (pearson_iterative) 8 viewers are left" in one for one in warnings)
+    assert not any("viewers voted" in one for one in warnings)
+
+
 def test_a_file_whose_votes_are_all_missing_is_analysed_too(tmp_path):
     path = tmp_path / "none.csv"
     path.write_text("subject,stimulus,score\nA,x,NA\nB,x,NA\n")
