@@ -17,7 +17,8 @@ def data_folder(settings, tmp_path):
 def announced(capsys) -> str:
     command = Command()
     command.accounts = demo.make_accounts()
-    command.announce("http://127.0.0.1:8000/")
+    command.address = "http://127.0.0.1:8000/"
+    command.announce(f"Midgrey is at {command.address}")
     return capsys.readouterr().out
 
 

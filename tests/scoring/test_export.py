@@ -13,7 +13,7 @@ from scoring.export import FORMULA_STARTS
 from scoring.metrics import measure
 from scoring.models import Measurement
 from scoring.ratings import ratings_of
-from sessions_app.models import Vote
+from sessions_app.models import Note, Showing, Vote
 from upscalers.core.video import probe
 from upscalers.models import PVS
 
@@ -73,12 +73,26 @@ def test_json_holds_the_same_as_csv(study, tmp_path):
 
 
 def test_the_dictionary_describes_every_column_that_is_written(study, tmp_path):
+    note(study, "lamp fell over")
     folder = export(study, tmp_path / "out")
     described = [(row["table"], row["column"]) for row in read(folder, "data_dictionary")]
     for table in TABLES:
         columns = list(read(folder, table.id)[0])
         assert [column for name, column in described if name == table.id] == columns
     assert all(row["description"] for row in read(folder, "data_dictionary"))
+
+
+def note(study, text) -> Note:
+    showing = Showing.objects.filter(cell__session__study=study).first()
+    return Note.objects.create(session=showing.cell.session, showing=showing, text=text)
+
+
+def test_notes_are_exported_with_the_cell_that_was_on(study, tmp_path):
+    made = note(study, "lamp fell over")
+    (line,) = read(export(study, tmp_path / "out"), "notes")
+    assert (line["text"], line["showing"]) == ("lamp fell over", str(made.showing_id))
+    assert line["cell"] == str(made.showing.cell.position)
+    assert line["at"] == made.at.isoformat()
 
 
 def test_every_column_of_the_ratings_table_is_exported(study):
