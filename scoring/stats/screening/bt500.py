@@ -55,7 +55,7 @@ def screen_bt500(votes: FloatArray, criterion: Bt500 | None = None) -> Screening
     stimuli = stimuli_scored(scores)
     why = obstacle(scores, stimuli, criterion.minimum_stimuli)
     above, below = far_out(shown, criterion)
-    cast = stimuli_scored(shown)
+    cast = stimuli if votes.ndim == 2 else stimuli_scored(shown)
     out = above + below
     share = divide(out, cast if criterion.of_own_votes else np.full_like(cast, len(shown)))
     imbalance = divide(np.abs(above - below), out)
@@ -85,14 +85,16 @@ def far_out(shown: FloatArray, criterion: Bt500) -> tuple[FloatArray, FloatArray
         block = shown[start : start + ROWS]
         away, votes, mean = deviations(block)
         squared = away**2
-        squares = squared.sum(axis=1)
+        squares = np.einsum("ji->j", squared)
         fourth = np.einsum("ji,ji->j", squared, squared)
         largest = np.maximum(1.0, np.abs(mean) + np.sqrt(squares))  # no score is beyond
         limit = _limit(divide(squares, votes), divide(fourth, votes), votes, criterion)
         if criterion.skip_unanimous:
             limit[~(squares > votes * dust(largest))] = np.inf
         limit -= TOLERANCE * np.nan_to_num(largest)
-        row, viewer = np.nonzero(np.abs(away) >= limit[:, None])
+        # First whatever may be far, by squares at hand; then which side, and whether it is a vote.
+        least = np.where(limit > 0, limit, 0.0) ** 2
+        row, viewer = np.divmod(np.flatnonzero(squared >= least[:, None]), viewers)
         cast = ~np.isnan(block[row, viewer])
         row, viewer = row[cast], viewer[cast]
         far, least = away[row, viewer], limit[row]

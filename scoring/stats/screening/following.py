@@ -39,9 +39,12 @@ def hint(what: Peculiarity) -> str:
     return _HINTS[what]
 
 
-def peculiarities(scores: FloatArray) -> tuple[Peculiarity, ...]:
-    """Odd ways of scoring, recognised whatever a rule of screening makes of them."""
-    stimuli = stimuli_scored(scores)
+def peculiarities(scores: FloatArray, stimuli: IntArray | None = None) -> tuple[Peculiarity, ...]:
+    """Odd ways of scoring, recognised whatever a rule of screening makes of them.
+
+    `stimuli` spares counting those that each viewer scored again.
+    """
+    stimuli = stimuli_scored(scores) if stimuli is None else stimuli
     followed = correlation_with_mos(scores, own_vote=False)
     # Who never varies correlates with nothing, so only those need a closer look.
     odd = np.flatnonzero(np.isnan(followed) & (stimuli > 1))
@@ -110,19 +113,23 @@ def _level(scores: FloatArray) -> float:
 
 def _sums(scores: FloatArray, own_vote: bool) -> FloatArray:
     """n, sum u, sum u u, sum m, sum m m, sum u m per viewer; u the viewer's scores, m the MOS."""
-    gaps = np.isnan(scores)
-    complete = not gaps.any()
-    u = scores if complete else np.where(gaps, 0.0, scores)
-    votes = gaps.shape[1] - np.count_nonzero(gaps, axis=1).astype(np.float64)
+    u, total = scores, scores.sum(axis=1)
+    votes = np.full(len(scores), float(scores.shape[1]))
+    complete = not np.isnan(total).any()
+    if not complete:
+        gaps = np.isnan(scores)
+        u = np.where(gaps, 0.0, scores)
+        votes -= np.count_nonzero(gaps, axis=1)
+        total = u.sum(axis=1)
     least = 1 if own_vote else 2
     used = (votes >= least).astype(np.float64)
     share = np.divide(used, votes - (least - 1), out=np.zeros_like(votes), where=used > 0)
-    mos = u.sum(axis=1) * share
+    mos = total * share
     panel = np.stack([used, mos, mos**2])
     over_votes = panel.sum(axis=1, keepdims=True) if complete else panel @ ~gaps
     own, product = panel[:2] @ u
     squared, squared_shared, squared_shared_twice = np.stack([used, share, share**2]) @ u**2
-    n, n_mos, n_mos_squared = np.broadcast_to(over_votes, (3, gaps.shape[1]))
+    n, n_mos, n_mos_squared = np.broadcast_to(over_votes, (3, scores.shape[1]))
     if own_vote:
         return np.stack([n, own, squared, n_mos, n_mos_squared, product])
     # The others' mean is mos - share * u: the own vote taken out again.

@@ -122,7 +122,7 @@ def judge(
         else Verdict.NOT_ASSESSED
         for gone, fails, assessed in zip(rejected, failing, found.assessed, strict=True)
     ]
-    unusual = peculiarities(scores)
+    unusual = peculiarities(scores, stimuli)
     viewers = tuple(
         ViewerScreening(
             int(stimuli[i]),
