@@ -24,6 +24,7 @@ from scoring.stats.matrix import (
     FloatArray,
     IntArray,
     mean_of_repetitions,
+    repetitions_as_viewers,
     smallest_step,
 )
 from scoring.stats.mos import (
@@ -49,6 +50,7 @@ class Settings:
     direction: Direction = Direction.HIGHER_IS_BETTER
     resamples: int = RESAMPLES
     seed: int = 0
+    repetitions_as_votes: bool = False  # in the MOS; else a viewer counts once, with the mean
     mixed_model: bool = False  # needs statsmodels
     screened_by: str = ""  # the rule whose rejected viewers comparisons and metrics leave out
 
@@ -126,7 +128,11 @@ class Analysis:
         return warnings
 
     def _mos(self) -> list[Found]:
-        table = mean_opinion_scores(self.scores)
+        """The bootstrap always draws viewers."""
+        as_votes = self.chosen.repetitions_as_votes
+        table = mean_opinion_scores(
+            repetitions_as_viewers(self.raw.votes) if as_votes else self.scores
+        )
         interval = bootstrap_mos(
             self.scores, resamples=self.chosen.resamples, seed=self.chosen.seed
         )

@@ -11,7 +11,7 @@ import numpy as np
 
 from scoring.analysis_methods import numbered
 from scoring.raw_scores import RawScores
-from scoring.stats.discrimination import discriminate
+from scoring.stats.discrimination import compare_discrimination, discriminate
 from scoring.stats.mapping import Curve, Kind
 from scoring.stats.matrix import FloatArray
 from scoring.stats.metric_difference import MetricDifference, compare_metrics
@@ -27,6 +27,7 @@ class Metrics:
     def __init__(self, raw: RawScores, scores: FloatArray) -> None:
         self.metrics: Mapping[str, FloatArray] = raw.metrics
         self.mos = mean_opinion_scores(scores)
+        self.votes = self.mos.votes.astype(np.float64)
         # A stimulus without a content is one of its own.
         labels = [c or f"\0{s}" for c, s in zip(raw.content, raw.stimuli, strict=True)]
         self.content, self.contents = numbered(labels)
@@ -37,6 +38,7 @@ class Metrics:
     def differences(self) -> list[Found]:
         """Every two metrics with the cubic mapping; corrected over these pairs."""
         pairs = list(combinations(self.metrics, 2))
+        areas = [self._areas(a, b) for a, b in pairs]
         found = [
             compare_metrics(self.metrics[a], self.metrics[b], self.mos.mos, self.mos.ci_t)
             for a, b in pairs
@@ -46,8 +48,9 @@ class Metrics:
             {"first": a, "second": b}
             | _difference(one)
             | {"p_williams_holm": by_holm, "p_williams_bh": by_bh}
-            for (a, b), one, by_holm, by_bh in zip(
-                pairs, found, holm(p), benjamini_hochberg(p), strict=True
+            | area
+            for (a, b), one, area, by_holm, by_bh in zip(
+                pairs, found, areas, holm(p), benjamini_hochberg(p), strict=True
             )
         ]
 
@@ -55,19 +58,27 @@ class Metrics:
         evaluated = {
             kind: evaluate_metric(values, self.mos.mos, self.mos.ci_t, kind) for kind in KINDS
         }
-        rising = not evaluated[KINDS[0]].srocc < 0
-        pairs = discriminate(
-            values,
-            self.mos.mos,
-            self.mos.sd,
-            self.mos.votes.astype(np.float64),
-            higher_is_better=rising,
-        )
+        rising = _rising(evaluated[KINDS[0]])
+        pairs = discriminate(values, self.mos.mos, self.mos.sd, self.votes, higher_is_better=rising)
         return {
             "mapping": {kind.value: _quality(one) for kind, one in evaluated.items()},
             "higher_is_better": rising,
             "discrimination": asdict(pairs),
             "leave_one_content_out": self._left_out(values),
+        }
+
+    def _areas(self, first: str, second: str) -> Found:
+        one, other = self.metrics[first], self.metrics[second]
+        rising = (
+            _rising(evaluate_metric(one, self.mos.mos, kind=Kind.LINEAR)),
+            _rising(evaluate_metric(other, self.mos.mos, kind=Kind.LINEAR)),
+        )
+        told, ordered = compare_discrimination(
+            one, other, self.mos.mos, self.mos.sd, self.votes, higher_is_better=rising
+        )
+        return {
+            "auc_different_similar": asdict(told),
+            "auc_better_worse": asdict(ordered),
         }
 
     def _left_out(self, values: FloatArray) -> Found:
@@ -80,6 +91,11 @@ class Metrics:
             "predicted": found.predicted,
             "reason": found.reason,
         }
+
+
+def _rising(found: MetricQuality) -> bool:
+    """More is better, by the sign of Spearman's coefficient."""
+    return not found.srocc < 0
 
 
 def _quality(found: MetricQuality) -> Found:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from .correlation import average_ranks
-from .matrix import FloatArray
+from .matrix import BoolArray, FloatArray
 
 DIFFERENT_FROM = 0.95
 NO_SPREAD = 1e-6  # stands for a standard error of 0
@@ -32,6 +32,15 @@ class Discrimination:
     reason: str
 
 
+@dataclass(frozen=True)
+class AreaDifference:
+    """DeLong 1988, which heeds that both metrics judge the same pairs; NaN where undefined."""
+
+    difference: float  # area of the first metric less that of the second
+    z: float
+    p: float
+
+
 def discriminate(
     metric: FloatArray,
     mos: FloatArray,
@@ -42,20 +51,14 @@ def discriminate(
 ) -> Discrimination:
     used = np.isfinite(metric) & np.isfinite(mos) & np.isfinite(sd) & (votes > 0)
     x = metric[used] if higher_is_better else -metric[used]
-    quality, error = mos[used], sd[used] ** 2 / votes[used]
-    first, second = np.triu_indices(len(x), 1)
-    by_mos, by_metric = quality[first] - quality[second], x[first] - x[second]
-    spread = np.sqrt(error[first] + error[second])
-    z = by_mos / np.where(spread > 0, spread, NO_SPREAD)
-    different = ndtr(np.abs(z)) >= DIFFERENT_FROM
-    better = by_metric[different] * np.sign(by_mos[different])
-    apart, alike = np.abs(by_metric[different]), np.abs(by_metric[~different])
+    by_mos, different = _pairs(mos[used], sd[used], votes[used])
+    better, apart, alike = _judged(x, by_mos, different)
     told, told_se = area(apart, alike)
     ordered, ordered_se = area(better, -better)
     return Discrimination(
         len(x),
         len(metric) - len(x),
-        len(z),
+        len(by_mos),
         int(different.sum()),
         told,
         ordered,
@@ -63,8 +66,78 @@ def discriminate(
         float(np.quantile(alike, 0.95)) if len(alike) else NAN,
         told_se,
         ordered_se,
-        _reason(len(z), int(different.sum())),
+        _reason(len(by_mos), int(different.sum())),
     )
+
+
+def compare_discrimination(
+    first: FloatArray,
+    second: FloatArray,
+    mos: FloatArray,
+    sd: FloatArray,
+    votes: FloatArray,
+    *,
+    higher_is_better: tuple[bool, bool] = (True, True),
+) -> tuple[AreaDifference, AreaDifference]:
+    """Of different/similar and of better/worse, over the stimuli both have a finite value for."""
+    used = np.isfinite(first) & np.isfinite(second)
+    used &= np.isfinite(mos) & np.isfinite(sd) & (votes > 0)
+    by_mos, different = _pairs(mos[used], sd[used], votes[used])
+    judged = [
+        _judged(metric[used] if higher else -metric[used], by_mos, different)
+        for metric, higher in zip((first, second), higher_is_better, strict=True)
+    ]
+    (better_1, apart_1, alike_1), (better_2, apart_2, alike_2) = judged
+    return (
+        delong((apart_1, alike_1), (apart_2, alike_2)),
+        delong((better_1, -better_1), (better_2, -better_2)),
+    )
+
+
+def delong(
+    one: tuple[FloatArray, FloatArray], other: tuple[FloatArray, FloatArray]
+) -> AreaDifference:
+    """Each is the values of positives and of negatives; both metrics list the same cases."""
+    m, n = len(one[0]), len(one[1])
+    if m < 2 or n < 2:
+        return AreaDifference(NAN, NAN, NAN)
+    difference = area(*one)[0] - area(*other)[0]
+    of_positives, of_negatives = (
+        a - b for a, b in zip(_placements(*one), _placements(*other), strict=True)
+    )
+    variance = float(of_positives.var(ddof=1) / m + of_negatives.var(ddof=1) / n)
+    if variance <= 1e-24:
+        return AreaDifference(difference, NAN, NAN)
+    z = difference / np.sqrt(variance)
+    return AreaDifference(difference, float(z), 2 * float(ndtr(-abs(z))))
+
+
+def _placements(positive: FloatArray, negative: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Per positive the share of negatives below it, per negative that of positives above."""
+    m, n = len(positive), len(negative)
+    among_all = average_ranks(np.concatenate([positive, negative]))
+    below = (among_all[:m] - average_ranks(positive)) / n
+    above = 1 - (among_all[m:] - average_ranks(negative)) / m
+    return np.asarray(below), np.asarray(above)
+
+
+def _pairs(mos: FloatArray, sd: FloatArray, votes: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """Difference of the MOS of every pair, and whether viewers tell it apart."""
+    first, second = np.triu_indices(len(mos), 1)
+    by_mos, error = mos[first] - mos[second], sd**2 / votes
+    spread = np.sqrt(error[first] + error[second])
+    z = by_mos / np.where(spread > 0, spread, NO_SPREAD)
+    return by_mos, np.asarray(ndtr(np.abs(z)) >= DIFFERENT_FROM)
+
+
+def _judged(
+    metric: FloatArray, by_mos: FloatArray, different: BoolArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Metric of better less worse; its size for pairs that differ, and for those that do not."""
+    first, second = np.triu_indices(len(metric), 1)
+    by_metric = metric[first] - metric[second]
+    better = by_metric[different] * np.sign(by_mos[different])
+    return better, np.abs(by_metric[different]), np.abs(by_metric[~different])
 
 
 def area(positive: FloatArray, negative: FloatArray) -> tuple[float, float]:

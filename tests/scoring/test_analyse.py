@@ -86,6 +86,20 @@ def test_published_ratings_give_the_reference_numbers(name):
     assert [one["subject"] for one in gone] == rejected
 
 
+def test_repetitions_count_once_per_viewer_or_as_votes_where_asked():
+    expected = published.load("bt500_demo_repetitions/reference.json")
+    path = published.FOLDER / "bt500_demo_repetitions" / "raw.csv"
+    once = as_json(path)
+    assert {row["n"] for row in once["mos"]} <= {19, 20}
+    as_votes = as_json(path, "--repetitions-as-votes")
+    for ours, theirs in (("n", "n"), ("mos", "mos"), ("sd", "sd"), ("ci_t", "ci95_t")):
+        np.testing.assert_allclose(
+            [row[ours] for row in as_votes["mos"]], expected["mos"][theirs], rtol=0, atol=1e-9
+        )
+    model = once["model"]["exact"]["quality"]
+    np.testing.assert_allclose(model, expected["alternating_projection"]["mos_j"], atol=1e-6)
+
+
 def test_a_reversed_viewer_is_rejected_and_told_why(panel):
     found = as_json(panel)
     viewers = {one["subject"]: one for one in found["screening"]["pearson_iterative"]["viewers"]}
@@ -153,6 +167,7 @@ def test_two_metrics_are_compared_and_infinite_values_counted(panel):
     assert (difference["first"], difference["second"]) == ("vmaf", "psnr")
     assert difference["n"] == 12
     assert {"fisher", "williams", "meng", "zou_low", "p_williams_holm"} <= set(difference)
+    assert set(difference["auc_better_worse"]) == {"difference", "z", "p"}
 
 
 def test_a_mixed_model_is_fitted_when_asked_for(panel):

@@ -68,6 +68,11 @@ class Command(BaseCommand):
             help="direction of differences from the reference",
         )
         parser.add_argument(
+            "--repetitions-as-votes",
+            action="store_true",
+            help="count every repetition as a vote in the MOS, as some programs do",
+        )
+        parser.add_argument(
             "--screened-by",
             choices=RULES,
             default="",
@@ -98,6 +103,7 @@ class Command(BaseCommand):
             highest=form.highest,
             direction=Direction[options["dmos"].upper()],
             seed=options["seed"],
+            repetitions_as_votes=options["repetitions_as_votes"],
             mixed_model=options["mixed_model"],
             screened_by=options["screened_by"],
         )

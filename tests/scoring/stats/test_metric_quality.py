@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from scoring.stats.discrimination import area, discriminate
+from scoring.stats.discrimination import (
+    area,
+    compare_discrimination,
+    delong,
+    discriminate,
+)
 from scoring.stats.mapping import Kind, Polarity
 from scoring.stats.metric_difference import (
     compare_metrics,
@@ -248,6 +253,36 @@ def test_an_area_is_the_chance_that_a_positive_lies_higher():
     level = positive[:, None] == negative
     expected = (higher + level / 2).mean()
     assert area(positive.astype(float), negative.astype(float))[0] == pytest.approx(expected)
+
+
+def test_two_areas_over_the_same_cases_differ_as_delong_says():
+    generator = np.random.default_rng(6)
+    truth = np.repeat([1.0, 0.0], [25, 30])
+    one, other = truth + generator.normal(0, 0.8, 55), truth + generator.normal(0, 1.6, 55)
+    one[:10] = np.round(one[:10])
+    found = delong((one[:25], one[25:]), (other[:25], other[25:]))
+    # The definition: variances of structural components, by every positive and negative.
+    components = []
+    for values in (one, other):
+        wins = (values[:25, None] > values[25:]) + 0.5 * (values[:25, None] == values[25:])
+        components.append((wins.mean(axis=1), wins.mean(axis=0)))
+    positives, negatives = (components[0][k] - components[1][k] for k in (0, 1))
+    variance = positives.var(ddof=1) / 25 + negatives.var(ddof=1) / 30
+    assert found.difference == pytest.approx(positives.mean())
+    assert found.z == pytest.approx(positives.mean() / np.sqrt(variance))
+
+
+def test_metrics_are_compared_by_what_they_tell_apart():
+    better = K_MOS + np.array([0.1, 0, -0.1, 0.1, 0, 0.1, -0.1, 0])
+    told, ordered = compare_discrimination(better, K_METRIC, K_MOS, K_SD, NINE)
+    first = discriminate(better, K_MOS, K_SD, NINE)
+    second = discriminate(K_METRIC, K_MOS, K_SD, NINE)
+    expected = first.auc_different_similar - second.auc_different_similar
+    assert told.difference == pytest.approx(expected)
+    assert ordered.difference == pytest.approx(first.auc_better_worse - second.auc_better_worse)
+    same, _ = compare_discrimination(K_METRIC, 3 * K_METRIC, K_MOS, K_SD, NINE)
+    assert same.difference == 0
+    assert math.isnan(same.z)
 
 
 def test_without_similar_or_different_pairs_an_area_is_undefined_and_said():
