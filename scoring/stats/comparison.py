@@ -15,6 +15,8 @@ from .mos import Z, mean_opinion_scores
 from .multiplicity import benjamini_hochberg, holm
 from .signed import sign_test, wilcoxon
 
+SAME = 1e-9  # on the scale of the scores
+
 
 @dataclass(frozen=True)
 class Paired:
@@ -51,6 +53,8 @@ class MethodComparison:
 
 def paired(differences: FloatArray) -> Paired:
     """Rows (cells or contents) by viewers of A - B; NaN where a viewer lacks one of the two."""
+    # Means of whole scores may be equal but for the last bit.
+    differences = np.where(np.abs(differences) < SAME, 0.0, differences)
     table = mean_opinion_scores(differences)
     n = table.votes.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -111,17 +111,12 @@ def judge(
     if rejected.sum() == (stimuli > 0).sum():
         rejected, removed = np.zeros_like(rejected), np.zeros_like(removed)
         failing = stimuli > 0
-        warning = _everybody(criterion, found)
-    verdicts = [
-        Verdict.REJECTED
-        if gone
-        else Verdict.FAILED_BUT_KEPT
-        if fails
-        else Verdict.ACCEPTED
-        if assessed
-        else Verdict.NOT_ASSESSED
-        for gone, fails, assessed in zip(rejected, failing, found.assessed, strict=True)
-    ]
+        warning = _everybody(found.threshold)
+    verdicts = np.select(
+        [rejected, failing, found.assessed],
+        [Verdict.REJECTED, Verdict.FAILED_BUT_KEPT, Verdict.ACCEPTED],
+        Verdict.NOT_ASSESSED,
+    )
     unusual = peculiarities(scores, stimuli)
     viewers = tuple(
         ViewerScreening(
@@ -134,7 +129,7 @@ def judge(
             unusual[i],
             {name: float(values[i]) for name, values in found.details.items()},
         )
-        for i, verdict in enumerate(verdicts)
+        for i, verdict in enumerate(map(Verdict, verdicts.tolist()))
     )
     return Screening(criterion, viewers, ~rejected, True, warning, note)
 
@@ -150,10 +145,12 @@ def screened_nobody(
             threshold,
             Verdict.NOT_ASSESSED,
             None,
-            (reason + " " + hint(u)).strip(),
-            u,
+            f"{reason} {hint(unusual)}".strip(),
+            unusual,
         )
-        for n, x, u in zip(stimuli_scored(scores), statistic, peculiarities(scores), strict=True)
+        for n, x, unusual in zip(
+            stimuli_scored(scores), statistic, peculiarities(scores), strict=True
+        )
     )
     return Screening(criterion, viewers, np.ones(len(viewers), dtype=np.bool_), False, why)
 
@@ -189,9 +186,9 @@ def _why_not_assessed(stimuli: int, criterion: Criteria) -> str:
     return "The MOS does not vary over the stimuli they scored, so nothing can follow it. Kept."
 
 
-def _everybody(criterion: Criteria, found: Findings) -> str:
+def _everybody(threshold: float) -> str:
     return (
-        f"Every viewer fails this rule (threshold {found.threshold:.3g}). All were kept, because "
+        f"Every viewer fails this rule (threshold {threshold:.3g}). All were kept, because "
         "without them there is no result: this panel does not agree, so look at the study before "
         "you use its numbers."
     )

@@ -135,6 +135,12 @@ def test_a_share_of_preference_has_wilsons_interval():
     assert found.viewers[0] == 4
 
 
+def test_means_that_are_equal_but_for_the_last_bit_are_ties():
+    dust = np.array([[0.1 + 0.2 - 0.3, 0.3 - 0.2 - 0.1, 0.0, 1.0]])
+    found = paired(dust)
+    assert (found.positive[0], found.negative[0], found.ties[0]) == (1, 0, 3)
+
+
 def test_rows_with_too_few_viewers_have_no_test_and_no_error():
     found = paired(np.array([[math.nan, math.nan], [1.0, math.nan], [2.0, 2.0]]))
     assert np.isnan(found.p_t[:2]).all()
