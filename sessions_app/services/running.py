@@ -254,13 +254,12 @@ def resume(session_pk: int, user: Any) -> None:
 def go_on(session_pk: int, user: Any) -> None:
     """Without the votes that are still awaited; they may come until the next clip begins."""
     with _changing(session_pk) as session:
-        _require(session, (State.RUNNING, State.PAUSED), "go on")
+        _require(session, (State.RUNNING,), "go on without votes")
         awaited = awaited_seats(session)
-        if not awaited:
+        if not awaited or current_showing(session):
             raise Refused("No vote is awaited.")
         audit.record(user, "do not wait for votes", session, seats=[str(each) for each in awaited])
-        if session.state == State.RUNNING and not current_showing(session):
-            _begin_or_finish(session)
+        _begin_or_finish(session)
 
 
 def skip_cell(session_pk: int, cell_pk: int, user: Any) -> None:

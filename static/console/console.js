@@ -203,7 +203,7 @@ class Console {
       start: state === "planned" || state === "ready", pause: state === "running",
       resume: state === "paused", repeat: live && last, end: !over,
       overrule: !over && display.failed.length && display.loaded,
-      skip: live && this.skippable(), "go-on": live && awaited.length,
+      skip: live && this.skippable(), "go-on": state === "running" && awaited.length,
     };
     for (const button of document.querySelectorAll("#console > * [data-act], [data-needs]")) {
       if (!(button instanceof HTMLButtonElement) || button.closest("dialog")) continue;

@@ -171,6 +171,8 @@ def test_the_session_is_over_only_with_the_last_vote(waiting: FakeDisplay) -> No
 
 
 def test_the_coordinator_need_not_wait(waiting: FakeDisplay, owner: User) -> None:
+    with pytest.raises(Refused, match="No vote is awaited"):
+        running.go_on(waiting.session.pk, owner)  # a cell is on
     first = waiting.show_cell()
     running.go_on(waiting.session.pk, owner)
     after = waiting.showing()
