@@ -30,7 +30,7 @@ from upscalers.core.span import Span
 
 Run = Callable[[], object]
 
-TURN = 2.0
+TURN = 1.0
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "Compact x2": lambda: Compact(scale=2, own=2),
@@ -95,8 +95,8 @@ def synchronise() -> None:
         torch.cuda.synchronize()
 
 
-def turns(runs: dict[str, Run], seconds: float) -> dict[str, Rate]:
-    """The rate of each candidate: the median over turns, each of `TURN` seconds or more."""
+def turns(runs: dict[str, Run], seconds: float, turn: float = TURN) -> dict[str, Rate]:
+    """The rate of each candidate: the median over turns, each of `turn` seconds or more."""
     repeats: dict[str, int] = {}
     for name, run in runs.items():
         for _ in range(4 if torch.cuda.is_available() else 1):  # compiling and recording a graph
@@ -105,7 +105,7 @@ def turns(runs: dict[str, Run], seconds: float) -> dict[str, Rate]:
         began = time.perf_counter()
         run()
         synchronise()
-        repeats[name] = max(1, math.ceil(TURN / (time.perf_counter() - began)))
+        repeats[name] = max(1, math.ceil(turn / (time.perf_counter() - began)))
     took: dict[str, list[float]] = {name: [] for name in runs}
     used: dict[str, list[float]] = {name: [] for name in runs}
     end = time.perf_counter() + seconds * len(runs)
