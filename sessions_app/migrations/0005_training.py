@@ -4,30 +4,38 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('sessions_app', '0004_ways_to_vote'),
+        ("sessions_app", "0004_ways_to_vote"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='session',
-            name='instructions_shown',
-            field=models.BooleanField(default=False, help_text='on the display, just now'),
+            model_name="session",
+            name="instructions_shown",
+            field=models.BooleanField(default=False, help_text="on the display, just now"),
         ),
         migrations.AddField(
-            model_name='session',
-            name='training',
-            field=models.BooleanField(default=False, help_text='its votes never count'),
+            model_name="session",
+            name="training",
+            field=models.BooleanField(default=False, help_text="its votes never count"),
         ),
         migrations.AlterField(
-            model_name='cell',
-            name='kind',
-            field=models.CharField(choices=[('training', 'training'), ('stabilisation', 'stabilisation'), ('test', 'test')], max_length=16),
+            model_name="cell",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("training", "training"),
+                    ("stabilisation", "stabilisation"),
+                    ("test", "test"),
+                ],
+                max_length=16,
+            ),
         ),
         migrations.AlterField(
-            model_name='session',
-            name='number',
-            field=models.PositiveSmallIntegerField(help_text='within the panel, from 1; 0: training'),
+            model_name="session",
+            name="number",
+            field=models.PositiveSmallIntegerField(
+                help_text="within the panel, from 1; 0: training"
+            ),
         ),
     ]
