@@ -28,9 +28,11 @@ class Command(BaseCommand):
             return
         table = [_HEADINGS, *map(_row, methods)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        for row in table:
-            cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-            self.stdout.write("  ".join(cells).rstrip())
+        lines = (
+            "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+            for row in table
+        )
+        self.stdout.write("\n".join(lines))  # at once: whoever reads may stop after some lines
 
 
 def _row(method: Method) -> tuple[str, ...]:
