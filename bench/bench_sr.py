@@ -179,7 +179,7 @@ def rates(case: Case, device: torch.device, frames: int, seconds: float) -> dict
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=10, help="for each candidate")
-    parser.add_argument("--frames", type=int, default=60, help="of a clip")
+    parser.add_argument("--frames", type=int, default=30, help="of a clip")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--only", default="", help="methods whose name contains this")
     parser.add_argument("--json", action="store_true")

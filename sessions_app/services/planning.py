@@ -208,7 +208,7 @@ def plan_study(study: Study, user: Any, seed: int | None = None) -> Plan:
 def add_training(study: Study, panel: int, user: Any) -> Session:
     """A short session before a panel's first one: the same page, seats and scale; nothing counts.
 
-    It shows what the first session begins with too: the range of quality, from worst to best.
+    It shows stabilisation cells, which the first session begins with too.
     """
     first = study.test_sessions.filter(panel=panel).order_by("number").first()
     if first is None:

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from sessions_app.access import sessions_for
 from sessions_app.core.evidence import EXACT, TRIAL
-from sessions_app.models import CellKind, Session, Showing
+from sessions_app.models import CellKind, Showing
 from upscalers.access import member_required
 
 # Of the plots, in units of their own.
@@ -24,7 +24,7 @@ class Strip:
 
     title: str
     unit: str
-    limit: float | None  # what the rule allows, where it is one number for all
+    line: float | None  # where the limit is drawn, if there is one
     bars: list[dict[str, Any]]
     top: float
 
@@ -43,7 +43,7 @@ def evidence(request: HttpRequest, pk: int) -> HttpResponse:
         "session": session,
         "rows": rows,
         "strips": _strips(rows),
-        "counts": _counts(session, showings),
+        "counts": _counts(showings),
         "rules": [EXACT, TRIAL],
         "checks": session.display_report.get("checks", []),
         "notes": session.notes.select_related("author", "showing__cell"),
@@ -53,10 +53,10 @@ def evidence(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "sessions_app/evidence.html", context)
 
 
-def _counts(session: Session, showings: list[Showing]) -> dict[str, Any]:
+def _counts(showings: list[Showing]) -> dict[str, int]:
     tested = [each for each in showings if each.cell.kind == CellKind.TEST]
     valid = sum(each.valid is True for each in tested)
-    return {"tested": len(tested), "valid": valid, "planned": session.cells.count()}
+    return {"tested": len(tested), "valid": valid}
 
 
 def _row(showing: Showing) -> dict[str, Any]:
@@ -111,5 +111,5 @@ def _strip(
         }
         for place, (value, row) in enumerate(zip(values, rows, strict=True))
     ]
-    drawn = None if limit is None else round(HEIGHT * (1 - limit / top), 2)
-    return Strip(title, unit, drawn, bars, top)
+    line = None if limit is None else round(HEIGHT * (1 - limit / top), 2)
+    return Strip(title, unit, line, bars, top)

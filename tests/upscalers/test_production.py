@@ -43,11 +43,6 @@ RunJobs = Callable[[], None]
 
 
 @pytest.fixture
-def source(owner: User, make_video: MakeVideo) -> Source:
-    return services.ingest(make_video(), Ingest("holiday clip.mkv"), owner)
-
-
-@pytest.fixture
 def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every method makes clips in parts of about three frames: three for a clip of ten."""
 

@@ -36,11 +36,6 @@ MakeVideo = Callable[..., Path]
 RunJobs = Callable[[], None]
 
 
-@pytest.fixture
-def source(owner: User, make_video: MakeVideo) -> Source:
-    return services.ingest(make_video(), Ingest("holiday clip.mkv"), owner)
-
-
 def stored_files() -> set[Path]:
     return {path for path in store.root().rglob("*") if path.is_file()}
 

@@ -166,7 +166,7 @@ def upscale(
         try:
             digest, seconds = run()
             break
-        except (_Overflow, OverflowError):
+        except OverflowError:  # as some networks make in half precision
             if not upscaler.use_single_precision():
                 raise MethodError(f"{method.name} makes values that are no numbers") from None
     return Upscaled(
@@ -174,10 +174,6 @@ def upscale(
         resampler=resampler_after(own, scale) if own else "", device=device_name(where),
         versions=versions() | _execution(upscaler), cost=meter.read(seconds, part.frames),
     )  # fmt: skip
-
-
-class _Overflow(Exception):
-    """A network made something that is no number, as some do in half precision."""
 
 
 class _OutOfMemory(Exception):
@@ -289,7 +285,7 @@ class Compute:
         while under_way:
             done += yield from _told(under_way.popleft()(), done, on_step)
         if self._upscaler.overflowed():
-            raise _Overflow
+            raise OverflowError("the network makes values that are no numbers")
 
     def _begin(self, codes: Tensors) -> Finish:
         count, begun = len(codes[0]), 0

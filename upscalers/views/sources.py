@@ -204,4 +204,6 @@ def remove_low_resolution(request: HttpRequest, pk: int) -> HttpResponseBase:
         production.remove_low_resolution(low, request.user)
     except ClipError as error:
         messages.error(request, str(error))
+    else:
+        messages.success(request, "The low-resolution version is removed, with its PVSs.")
     return redirect(source)
