@@ -9,11 +9,11 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from scoring.results import Answer, Results, Stimulus
+from scoring.results import Answer, Results
 from scoring.stats.matrix import FloatArray
+from scoring.study_scores import Condition
 
 Figure = dict[str, Any]
-Condition = tuple[str, float, str, str]
 MOS_AXIS = {"title": {"text": "MOS"}, "range": [-0.2, 10.2], "dtick": 1, "zeroline": False}
 
 
@@ -125,23 +125,3 @@ def _rows(names: list[str]) -> Figure:
 
 def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
-
-
-def condition_name(
-    stimuli: list[Stimulus], method_name: Callable[[str], str]
-) -> Callable[[Condition], str]:
-    """Names a condition by its method, and by more only where the method leaves it open."""
-    conditions = {one.condition for one in stimuli}
-    ways = {(scale, degradation) for _, scale, degradation, _ in conditions}
-    versions = {(method, weights) for method, _, _, weights in conditions}
-
-    def name(condition: Condition) -> str:
-        method, scale, degradation, weights = condition
-        text = method_name(method)
-        if len(ways) > 1:
-            text += f" x{scale:g} {degradation}"
-        if sum(1 for other, _ in versions if other == method) > 1:
-            text += f" {weights[:8] or 'built in'}"
-        return text
-
-    return name

@@ -10,12 +10,15 @@ from functools import cached_property
 
 import numpy as np
 
+from scoring.analysis import Analysis, Settings
 from scoring.models import Measurement
 from scoring.ratings import ratings_of
+from scoring.raw_scores import RawScores, natural
 from scoring.stats.correlation import Correlation, correlate
-from scoring.stats.matrix import BoolArray, FloatArray, IntArray, group_rows, score_matrix
+from scoring.stats.matrix import BoolArray, FloatArray, IntArray, group_rows
 from scoring.stats.mos import MosTable, mean_opinion_scores
 from scoring.stats.screening import Criterion, Rule, Screening, Verdict, screen
+from scoring.study_scores import Condition, Stimulus, raw_scores_of
 from sessions_app.models import Cell, SessionState, Study
 from upscalers.models import PVS
 
@@ -25,23 +28,6 @@ SELECTIONS = {
     Rule.SINGLE_PASS.value: "Screened",
     Rule.ITERATIVE.value: "Screened one by one",
 }
-
-
-@dataclass(frozen=True)
-class Stimulus:
-    """A PVS as the results see it; the position in a list is the row of the score matrix."""
-
-    pvs: int
-    source: str
-    degradation: str
-    scale: float
-    method: str
-    weights_sha256: str
-
-    @property
-    def condition(self) -> tuple[str, float, str, str]:
-        """What was done to the source, whatever the source."""
-        return (self.method, self.scale, self.degradation, self.weights_sha256)
 
 
 @dataclass(frozen=True)
@@ -60,23 +46,35 @@ class Results:
         self.study = study
         self.ratings = ratings_of(study)
         self.counted = self.ratings[self.ratings["counted"].astype(bool)]
-        self.viewers: list[str] = sorted(self.counted["viewer"].unique())
+        self.viewers: list[str] = sorted(self.counted["viewer"].unique(), key=natural)
         self.stimuli = _stimuli_of(study, self.ratings["pvs"].unique().tolist())
-        self.scores = self._score_matrix()
         self.measurements = _measurements_of(self.stimuli)
 
-    def _score_matrix(self) -> FloatArray:
-        row = {stimulus.pvs: j for j, stimulus in enumerate(self.stimuli)}
-        column = {viewer: i for i, viewer in enumerate(self.viewers)}
-        return score_matrix(
-            self.counted["pvs"].map(row).to_numpy(dtype=np.intp),
-            self.counted["viewer"].map(column).to_numpy(dtype=np.intp),
-            self.counted["score"].to_numpy(dtype=np.float64),
-            (len(self.stimuli), len(self.viewers)),
+    @cached_property
+    def raw_scores(self) -> RawScores:
+        """The counted votes; a viewer's votes on one PVS in several cells are repetitions."""
+        return raw_scores_of(
+            self.study, self.counted, self.viewers, self.stimuli, self.metric_means
         )
 
     @cached_property
-    def conditions(self) -> list[tuple[str, float, str, str]]:
+    def analysis(self) -> Analysis:
+        """What the statistics say about these votes, as `manage.py analyse` computes it."""
+        protocol = self.study.protocol
+        chosen = Settings(
+            lowest=protocol.scale.lowest,
+            highest=protocol.scale.highest,
+            fewest_viewers=protocol.fewest_viewers,
+        )
+        return Analysis(self.raw_scores, chosen)
+
+    @property
+    def scores(self) -> FloatArray:
+        """Stimuli by viewers, each viewer's mean over the cells of a PVS."""
+        return self.analysis.scores
+
+    @cached_property
+    def conditions(self) -> list[Condition]:
         order = {method: place for place, method in enumerate(self.study.methods)}
         found = {stimulus.condition for stimulus in self.stimuli}
         return sorted(found, key=lambda one: (order.get(one[0], len(order)), one))

@@ -19,6 +19,7 @@ from scoring.results import ALL_VIEWERS, SELECTIONS, Answer, Results
 from scoring.rules import RULES
 from scoring.stats.mos import MosTable
 from scoring.stats.screening import Rule, Verdict, number_beside
+from scoring.study_scores import condition_name
 from sessions_app.access import studies_for, study_for
 from sessions_app.models import SessionState, Study
 from upscalers import audit
@@ -93,7 +94,7 @@ def _next_step(study: Study, found: Results) -> dict[str, Any]:
 def _page(found: Results, selection: str) -> dict[str, Any]:
     # Beside "all viewers" the published rule is shown, so that both always stand side by side.
     rule = Rule.SINGLE_PASS.value if selection == ALL_VIEWERS else selection
-    answer, name = found.answers[selection], figures.condition_name(found.stimuli, name_of)
+    answer, name = found.answers[selection], condition_name(found.stimuli, name_of)
     return {
         "study": found.study,
         "rules": RULES,

@@ -9,7 +9,7 @@ import scipy.stats
 
 from scoring.models import Measurement
 from scoring.results import Results
-from sessions_app.models import CellKind, SessionState, Vote
+from sessions_app.models import CellKind, Pair, SessionState, Vote
 from tests.factories import make_panel
 
 
@@ -156,3 +156,50 @@ def test_one_viewer_has_a_mos_without_interval_and_is_not_screened(empty_factory
     assert np.isfinite(results.answers["all"].mos.mos).all()
     assert np.isnan(results.answers["all"].mos.ci_t).all()
     assert any("one viewer" in text for text in results.warnings("single-pass"))
+
+
+def test_raw_scores_hold_every_counted_vote_once(study):
+    results = Results(study)
+    raw = results.raw_scores
+    assert raw.subjects == tuple(f"V{number:02}" for number in range(1, 12))
+    assert np.isfinite(raw.votes).sum() == len(results.counted) == raw.rows
+    assert raw.votes.shape == (12, 11, 3)  # the anchor is in three pairs of its source
+    for j, stimulus in enumerate(results.stimuli):
+        own = results.counted[results.counted["pvs"] == stimulus.pvs]
+        assert np.nansum(raw.votes[j]) == own["score"].sum()
+        assert raw.stimuli[j] == f"{stimulus.source}-x2-bicubic-{stimulus.method}"
+        assert (raw.content[j], raw.method[j]) == (stimulus.source, stimulus.method)
+    assert np.array_equal(raw.metrics["vmaf"], results.metric_means["vmaf"])
+
+
+def test_a_presentation_is_the_same_for_who_missed_another_one(study):
+    anchor = Pair.objects.filter(study=study).order_by("pk").first()
+    missed = Vote.objects.filter(
+        seat__viewer__code="V01", showing__cell__pair=anchor, showing__cell__kind="test"
+    )
+    missed.delete()
+    raw = Results(study).raw_scores
+    j = raw.stimuli.index(f"{anchor.source}-x2-bicubic-lanczos3")
+    assert np.isnan(raw.votes[j, 0]).tolist() == [True, False, False]
+    assert np.isfinite(raw.votes[j, 1:]).all()
+
+
+def test_a_cell_shown_again_to_the_same_viewers_is_another_presentation(factory):
+    session, pair = factory.study.sessions.first(), factory.study.pairs.first()
+    cell = factory.add_cell(session, 90, CellKind.TEST, pair)
+    factory.add_votes(factory.add_showing(cell), {session.seats.first(): "good"})
+    raw = Results(factory.study).raw_scores
+    assert raw.votes.shape[2] == 4
+    assert np.isfinite(raw.votes).sum() == raw.rows
+
+
+def test_the_analysis_has_the_numbers_of_the_results(study):
+    results = Results(study)
+    data = results.analysis.as_data()
+    mos = results.answers["all"].mos
+    assert [row["mos"] for row in data["mos"]] == pytest.approx(mos.mos)
+    assert [row["ci_t"] for row in data["mos"]] == pytest.approx(mos.ci_t)
+    rejected = [
+        one["subject"] for one in data["screening"]["pearson"]["viewers"] if one["rejected"]
+    ]
+    assert rejected == ["V10", "V11"]
