@@ -8,19 +8,20 @@ from __future__ import annotations
 import math
 import platform
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import scipy
 from django.conf import settings
 
-from scoring.analysis_methods import Methods, numbered
-from scoring.analysis_metrics import Metrics
+from scoring.analysis_methods import numbered
+from scoring.answer import EVERYBODY, Answer, Selection
 from scoring.raw_scores import RawScores
-from scoring.stats.agreement import agreement
 from scoring.stats.bootstrap import RESAMPLES, bootstrap_mos
 from scoring.stats.differential import NO_REFERENCE, Direction, differential_scores
 from scoring.stats.matrix import (
+    BoolArray,
     FloatArray,
     IntArray,
     mean_of_repetitions,
@@ -36,7 +37,13 @@ from scoring.stats.mos import (
     grouped_mos,
     mean_opinion_scores,
 )
-from scoring.stats.screening import Screening, screen_by_all, side_by_side
+from scoring.stats.screening import (
+    THRESHOLD,
+    Screening,
+    SideBySide,
+    screen_by_all,
+    side_by_side,
+)
 from scoring.stats.subject_model import Mode, SubjectModel, fit_subject_model
 
 Found = dict[str, Any]
@@ -52,24 +59,67 @@ class Settings:
     seed: int = 0
     repetitions_as_votes: bool = False  # in the MOS; else a viewer counts once, with the mean
     mixed_model: bool = False  # needs statsmodels
+    screening_threshold: float = THRESHOLD  # of the rules by Pearson's correlation
     screened_by: str = ""  # the rule whose rejected viewers comparisons and metrics leave out
 
 
 class Analysis:
-    """One file of raw scores under one choice of settings."""
+    """One file of raw scores, or the votes of one study, under one choice of settings."""
 
     def __init__(self, raw: RawScores, chosen: Settings | None = None) -> None:
         self.raw = raw
         self.chosen = chosen or Settings()
         self.votes = raw.votes if raw.votes.shape[2] > 1 else raw.votes[:, :, 0]
         self.scores = mean_of_repetitions(raw.votes)
+        self._answers: dict[Selection, Answer] = {}
+        self._models: dict[Mode, SubjectModel] = {}
+
+    @cached_property
+    def screenings(self) -> dict[str, Screening]:
+        """Every rule on all viewers, by the names of docs/statistics.md."""
+        return screen_by_all(
+            self.votes,
+            self._methods() if any(self.raw.method) else None,
+            threshold=self.chosen.screening_threshold,
+        )
+
+    @cached_property
+    def side_by_side(self) -> SideBySide:
+        return side_by_side(self.screenings)
+
+    def answer(self, selection: Selection | None = None) -> Answer:
+        """By some of the viewers. Rules judge all of them; who is left out by hand goes after."""
+        selection = selection or Selection()
+        if selection not in self._answers:
+            self._answers[selection] = Answer(
+                self.raw,
+                self.scores,
+                selection,
+                self._kept(selection),
+                (self.chosen.lowest, self.chosen.highest),
+                self.chosen.seed,
+            )
+        return self._answers[selection]
+
+    def _kept(self, selection: Selection) -> BoolArray:
+        kept = np.array([name not in selection.without for name in self.raw.subjects], np.bool_)
+        if selection.rule != EVERYBODY:
+            kept &= self.screenings[selection.rule].kept
+        return kept
+
+    def model(self, mode: Mode = Mode.REGULARISED) -> SubjectModel:
+        """Of all viewers: who is careless weighs less instead of being left out."""
+        if mode not in self._models:
+            step = smallest_step(self.raw.votes)
+            step = 1.0 if math.isnan(step) else step
+            self._models[mode] = fit_subject_model(self.votes, mode, step=step)
+        return self._models[mode]
 
     def as_data(self) -> Found:
         """Everything, with null for what is undefined; the order of keys is that of reading."""
-        screenings = screen_by_all(self.votes, self._methods() if self._has_methods() else None)
-        rule = self.chosen.screened_by
-        scores = self.scores[:, screenings[rule].kept] if rule else self.scores
-        methods, metrics = Methods(self.raw, scores), Metrics(self.raw, scores)
+        everybody = self.answer()
+        selected = self.answer(Selection(self.chosen.screened_by or EVERYBODY))
+        methods, metrics = selected.methods, selected.metrics
         found = {
             "settings": self._settings(),
             "subjects": list(self.raw.subjects),
@@ -78,15 +128,15 @@ class Analysis:
             "missing": self.raw.missing,
             "bad_rows": [asdict(row) for row in self.raw.bad_rows],
             "ignored_columns": list(self.raw.ignored_columns),
-            "warnings": self._warnings(screenings),
+            "warnings": self._warnings(),
             "mos": self._mos(),
             "mos_by_method": self._grouped("method", self.raw.method),
             "mos_by_content": self._grouped("content", self.raw.content),
             "dmos": self._dmos(),
-            "screening": {name: self._screening(one) for name, one in screenings.items()},
-            "screening_agreement": self._side_by_side(screenings),
+            "screening": {name: self._screening(one) for name, one in self.screenings.items()},
+            "screening_agreement": self._side_by_side(),
             "model": {mode.value: self._model(mode) for mode in (Mode.EXACT, Mode.REGULARISED)},
-            "agreement": self._agreement(),
+            "agreement": asdict(everybody.agreement),
             "comparison": methods.compared(),
             "mixed_model": methods.mixed_model() if self.chosen.mixed_model else None,
             "metrics": metrics.each(),
@@ -104,7 +154,7 @@ class Analysis:
             "repetitions": int(self.raw.votes.shape[2]),
         }
 
-    def _warnings(self, screenings: dict[str, Screening]) -> list[str]:
+    def _warnings(self) -> list[str]:
         voters = int((~np.isnan(self.scores)).any(axis=0).sum())
         least = self.chosen.fewest_viewers
         warnings = []
@@ -113,7 +163,7 @@ class Analysis:
                 f"{voters} viewers voted; expert viewing asks for at least {least}, so take the "
                 "numbers as a trial."
             )
-        kept = int(screenings["pearson_iterative"].kept.sum())
+        kept = int(self.screenings["pearson_iterative"].kept.sum())
         if kept < least <= voters:
             warnings.append(
                 f"After screening (pearson_iterative) {kept} viewers are left; expert viewing asks "
@@ -218,8 +268,8 @@ class Analysis:
             "largest_change": change.largest_change,
         }
 
-    def _side_by_side(self, screenings: dict[str, Screening]) -> Found:
-        found = side_by_side(screenings)
+    def _side_by_side(self) -> Found:
+        found = self.side_by_side
         return {
             "rules": list(found.rules),
             "times_rejected": dict(zip(self.raw.subjects, found.times.tolist(), strict=True)),
@@ -228,26 +278,10 @@ class Analysis:
         }
 
     def _model(self, mode: Mode) -> Found:
-        step = smallest_step(self.raw.votes)
-        found: SubjectModel = fit_subject_model(
-            self.votes, mode, step=1.0 if math.isnan(step) else step
-        )
+        found = self.model(mode)
         data = {name: getattr(found, name) for name in SubjectModel.__dataclass_fields__}
         data["collapsed_onto"] = [self.raw.subjects[i] for i in found.collapsed_onto]
         return data
-
-    def _agreement(self) -> Found:
-        return asdict(
-            agreement(
-                self.scores,
-                lowest=self.chosen.lowest,
-                highest=self.chosen.highest,
-                seed=self.chosen.seed,
-            )
-        )
-
-    def _has_methods(self) -> bool:
-        return any(self.raw.method)
 
     def _methods(self) -> IntArray:
         """A number per method; references and stimuli without one are a condition of their own."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from scoring.raw_scores import RawScores
-from scoring.stats.comparison import Paired, compare_methods
+from scoring.stats.comparison import MethodComparison, Paired, compare_methods
 from scoring.stats.matrix import FloatArray, IntArray
 from scoring.stats.mixed_model import MixedModel, fit_mixed_model
 from scoring.stats.multiplicity import benjamini_hochberg
-from scoring.stats.power import after_test
+from scoring.stats.power import AfterTest, after_test
 from scoring.stats.ranking import Ranking, rank_methods
 
 Found = dict[str, Any]
@@ -31,12 +32,35 @@ class Methods:
         self.content, self.contents = numbered([raw.content[j] for j in used])
         self.method, self.names = numbered([raw.method[j] for j in used])
 
+    @cached_property
+    def ranking(self) -> Ranking:
+        return rank_methods(self.scores, self.content, self.method)
+
+    @cached_property
+    def power(self) -> AfterTest:
+        return after_test(self.ranking.pairs)
+
+    @cached_property
+    def p_bh(self) -> FloatArray:
+        """Of the pairs of the ranking, by Benjamini and Hochberg."""
+        return benjamini_hochberg(self.ranking.pairs.p_t)
+
+    @cached_property
+    def apart(self) -> tuple[MethodComparison, ...]:
+        """The pairs of the ranking again, content by content."""
+        methods = self.ranking.methods
+        return tuple(
+            compare_methods(
+                self.scores, self.content, self.method, int(methods[a]), int(methods[b])
+            )
+            for a, b in zip(self.ranking.first, self.ranking.second, strict=True)
+        )
+
     def compared(self) -> Found:
         """Ranking and pairs; empty with fewer than two methods."""
         if len(self.names) < 2:
             return {"methods": [], "pairs": [], "power": None, "warning": self._why_not()}
-        ranking = rank_methods(self.scores, self.content, self.method)
-        power = after_test(ranking.pairs)
+        ranking, power = self.ranking, self.power
         return {
             "methods": [
                 {
@@ -48,7 +72,7 @@ class Methods:
                 }
                 for place, method in enumerate(ranking.methods)
             ],
-            "pairs": self._pairs(ranking),
+            "pairs": self._pairs(),
             "power": {
                 "viewers": power.viewers,
                 "sd": power.sd,
@@ -68,16 +92,17 @@ class Methods:
             "methods": [self.names[method] for method in found.methods],
         }
 
-    def _pairs(self, ranking: Ranking) -> list[Found]:
-        bh = benjamini_hochberg(ranking.pairs.p_t)
-        pairs = []
+    def _pairs(self) -> list[Found]:
+        ranking, pairs = self.ranking, []
         for row, (a, b) in enumerate(zip(ranking.first, ranking.second, strict=True)):
-            first, second = int(ranking.methods[a]), int(ranking.methods[b])
-            apart = compare_methods(self.scores, self.content, self.method, first, second)
+            apart = self.apart[row]
             pairs.append(
-                {"first": self.names[first], "second": self.names[second]}
+                {
+                    "first": self.names[ranking.methods[a]],
+                    "second": self.names[ranking.methods[b]],
+                }
                 | row_of(ranking.pairs, row)
-                | {"p_t_holm": ranking.p_holm[row], "p_t_bh": bh[row]}
+                | {"p_t_holm": ranking.p_holm[row], "p_t_bh": self.p_bh[row]}
                 | {
                     "per_content": [
                         {"content": self.contents[c]} | row_of(apart.per_content, k)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
@@ -23,6 +24,15 @@ Found = dict[str, Any]
 KINDS = (Kind.CUBIC, Kind.LOGISTIC, Kind.LINEAR)
 
 
+@dataclass(frozen=True)
+class MetricPair:
+    first: str
+    second: str
+    found: MetricDifference
+    p_holm: float  # Williams' p, corrected over all pairs
+    p_bh: float
+
+
 class Metrics:
     def __init__(self, raw: RawScores, scores: FloatArray) -> None:
         self.metrics: Mapping[str, FloatArray] = raw.metrics
@@ -33,32 +43,46 @@ class Metrics:
         self.content, self.contents = numbered(labels)
 
     def each(self) -> Found:
-        return {name: self._one(values) for name, values in self.metrics.items()}
+        return {name: self._one(name) for name in self.metrics}
 
-    def differences(self) -> list[Found]:
+    @cached_property
+    def by_cubic(self) -> dict[str, MetricQuality]:
+        """Each metric with the default mapping."""
+        return {name: self._evaluated(values) for name, values in self.metrics.items()}
+
+    @cached_property
+    def pairs(self) -> tuple[MetricPair, ...]:
         """Every two metrics with the cubic mapping; corrected over these pairs."""
-        pairs = list(combinations(self.metrics, 2))
-        areas = [self._areas(a, b) for a, b in pairs]
+        names = list(combinations(self.metrics, 2))
         found = [
             compare_metrics(self.metrics[a], self.metrics[b], self.mos.mos, self.mos.ci_t)
-            for a, b in pairs
+            for a, b in names
         ]
         p = np.array([one.williams.p for one in found])
-        return [
-            {"first": a, "second": b}
-            | _difference(one)
-            | {"p_williams_holm": by_holm, "p_williams_bh": by_bh}
-            | area
-            for (a, b), one, area, by_holm, by_bh in zip(
-                pairs, found, areas, holm(p), benjamini_hochberg(p), strict=True
+        return tuple(
+            MetricPair(a, b, one, float(by_holm), float(by_bh))
+            for (a, b), one, by_holm, by_bh in zip(
+                names, found, holm(p), benjamini_hochberg(p), strict=True
             )
+        )
+
+    def differences(self) -> list[Found]:
+        return [
+            {"first": pair.first, "second": pair.second}
+            | _difference(pair.found)
+            | {"p_williams_holm": pair.p_holm, "p_williams_bh": pair.p_bh}
+            | self._areas(pair.first, pair.second)
+            for pair in self.pairs
         ]
 
-    def _one(self, values: FloatArray) -> Found:
-        evaluated = {
-            kind: evaluate_metric(values, self.mos.mos, self.mos.ci_t, kind) for kind in KINDS
-        }
-        rising = _rising(evaluated[KINDS[0]])
+    def _evaluated(self, values: FloatArray, kind: Kind = KINDS[0]) -> MetricQuality:
+        return evaluate_metric(values, self.mos.mos, self.mos.ci_t, kind)
+
+    def _one(self, name: str) -> Found:
+        values = self.metrics[name]
+        others = {kind: self._evaluated(values, kind) for kind in KINDS[1:]}
+        evaluated = {KINDS[0]: self.by_cubic[name]} | others
+        rising = _rising(self.by_cubic[name])
         pairs = discriminate(values, self.mos.mos, self.mos.sd, self.votes, higher_is_better=rising)
         return {
             "mapping": {kind.value: _quality(one) for kind, one in evaluated.items()},

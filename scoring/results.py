@@ -65,6 +65,7 @@ class Results:
             lowest=protocol.scale.lowest,
             highest=protocol.scale.highest,
             fewest_viewers=protocol.fewest_viewers,
+            screening_threshold=protocol.screening_threshold,
         )
         return Analysis(self.raw_scores, chosen)
 

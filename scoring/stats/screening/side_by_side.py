@@ -10,7 +10,7 @@ from ..matrix import BoolArray, FloatArray, IntArray, mean_of_repetitions
 from .bias import assess_bias
 from .bt500 import screen_bt500
 from .bt1788 import screen_bt1788
-from .pearson import Criterion, Rule, screen
+from .pearson import THRESHOLD, Criterion, Rule, screen
 from .verdicts import Screening
 from .vqeg import screen_vqeg_multimedia
 
@@ -26,16 +26,21 @@ class SideBySide:
     rejected_by_both: NDArray[np.intp]  # rules by rules; on the diagonal those of one rule
 
 
-def screen_by_all(votes: FloatArray, condition: IntArray | None = None) -> dict[str, Screening]:
+def screen_by_all(
+    votes: FloatArray, condition: IntArray | None = None, *, threshold: float = THRESHOLD
+) -> dict[str, Screening]:
     """Every rule with its default constants. `votes` may have repetitions as a third axis.
 
-    Without `condition` (the method of each stimulus) VQEG's rule is left out.
+    `threshold` is that of the rules by Pearson's correlation. Without `condition` (the method of
+    each stimulus) VQEG's rule is left out.
     """
     scores = mean_of_repetitions(votes)
     screenings = {
-        "pearson": screen(scores, Criterion(Rule.SINGLE_PASS)),
-        "pearson_iterative": screen(scores, Criterion(Rule.ITERATIVE)),
-        "pearson_without_own_vote": screen(scores, Criterion(Rule.ITERATIVE, own_vote=False)),
+        "pearson": screen(scores, Criterion(Rule.SINGLE_PASS, threshold)),
+        "pearson_iterative": screen(scores, Criterion(Rule.ITERATIVE, threshold)),
+        "pearson_without_own_vote": screen(
+            scores, Criterion(Rule.ITERATIVE, threshold, own_vote=False)
+        ),
         "bt500": screen_bt500(votes),
         "bt1788": screen_bt1788(scores),
     }
