@@ -2,6 +2,7 @@
 // Decides nothing about a session: it reports, and the server and the coordinator decide.
 
 import { HEADROOM, measureRefresh, refreshesPerFrame } from "./clock.js";
+import { greyFrame } from "./decoding.js";
 
 /**
  * @typedef {{id: string, label: string, value: string, ok: boolean, advice: string}} Check
@@ -17,24 +18,23 @@ export function whyImpossible() {
       "decoding to any other.";
   }
   if (!("VideoDecoder" in window)) return `This browser has no WebCodecs. ${BROWSERS}`;
-  if (!document.createElement("canvas").getContext("webgl2")) {
-    return `This browser has no WebGL 2. ${BROWSERS} Graphics acceleration must be on.`;
-  }
   if (!navigator.storage?.getDirectory) return `This browser has no file storage. ${BROWSERS}`;
   return "";
 }
 
-/** @param {Clip[]} clips @param {HTMLCanvasElement} canvas @param {number} fps slowest proof
- * @param {import("../live/socket.js").ServerClock} time */
-export async function runChecks(clips, canvas, fps, time) {
+/** @param {Clip[]} clips @param {import("./painter.js").Painter} painter
+ * @param {number} fps slowest proof @param {import("../live/socket.js").ServerClock} time */
+export async function runChecks(clips, painter, fps, time) {
+  const refreshed = await refresh(clips);
   return [
     fullScreen(),
     visible(),
     fits(clips),
-    await oneToOne(canvas),
-    await refresh(clips),
+    await oneToOne(painter.canvas),
+    refreshed,
     await codec(clips),
     speed(clips, fps),
+    painting(clips, painter, refreshed.hz),
     memory(),
     await room(clips),
     colour(),
@@ -153,6 +153,32 @@ function speed(clips, fps) {
     advice: "Close other programs, reload this page, or use a faster computer.",
   };
 }
+
+const PAINTED = 9; // times, to find the usual one
+
+/** With a grey frame on the grey page. @param {Clip[]} clips
+ * @param {import("./painter.js").Painter} painter @param {number} hz @returns {Check} */
+function painting(clips, painter, hz) {
+  const { manifest } = clips.reduce((most, clip) => (area(clip) > area(most) ? clip : most));
+  const frame = greyFrame(manifest, painter.wants);
+  painter.prepare(manifest);
+  const took = Array.from({ length: PAINTED }, () => {
+    const began = performance.now();
+    painter.paint(frame);
+    painter.finish();
+    return performance.now() - began;
+  }).sort((a, b) => a - b)[PAINTED >> 1];
+  const most = 500 / hz; // half of a refresh: what is painted later may be seen a refresh late
+  return {
+    id: "painting", label: "Painting", ok: took <= most,
+    value: `${took.toFixed(1)} ms a frame, ${most.toFixed(1)} allowed, by the ${painter.name}`,
+    advice: "Switch graphics acceleration on in the browser's settings, or use a computer with a " +
+      "graphics card.",
+  };
+}
+
+/** @param {Clip} clip */
+const area = ({ manifest }) => manifest.width * manifest.height;
 
 const LEAST_MEMORY = 4; // GiB: a queue of frames, three clips as they are stored, the browser
 

@@ -1,7 +1,8 @@
 // Decodes the clips of a cell ahead of their time, into a fixed set of buffers that travel to the
 // page and back. When all buffers are full it waits: memory stays bounded.
 
-import { decodeClip, frameBytes, sha256 } from "./decoding.js";
+import { Converter } from "./colour.js";
+import { bufferBytes, decodeClip, frameBytes, pixelBytes, sha256 } from "./decoding.js";
 import { openForReading, packetReader, sessionFolder } from "./storage.js";
 
 /** @typedef {import("./decoding.js").Manifest} Manifest */
@@ -23,16 +24,16 @@ class Run {
     this.made = 0;
   }
 
-  /** @param {number} bytes @returns {Promise<Uint8Array|null>} */
+  /** @param {number} bytes @returns {Promise<ArrayBuffer|null>} */
   async take(bytes) {
     while (!this.stopped && !this.pool.length && this.made >= this.depth) {
       await new Promise((resolve) => { this.wake = () => resolve(null); });
     }
     if (this.stopped) return null;
     const buffer = this.pool.pop();
-    if (buffer && buffer.byteLength === bytes) return new Uint8Array(buffer);
+    if (buffer?.byteLength === bytes) return buffer;
     if (!buffer) this.made += 1;
-    return new Uint8Array(bytes);
+    return new ArrayBuffer(bytes);
   }
 
   /** @param {ArrayBuffer} buffer */
@@ -51,7 +52,7 @@ self.onmessage = ({ data }) => {
   if (data.decode) {
     current?.stop();
     current = new Run(data.run, data.depth);
-    decodeCell(current, data.session, data.decode);
+    decodeCell(current, data.session, data.decode, data.wants);
   } else if (data.buffer && current?.id === data.run) {
     current?.giveBack(data.buffer);
   } else if (data.stop && current?.id === data.run) {
@@ -59,22 +60,16 @@ self.onmessage = ({ data }) => {
   }
 };
 
-/** @param {Run} run @param {string} session @param {{id: string, manifest: Manifest}[]} clips */
-async function decodeCell(run, session, clips) {
+/** @param {Run} run @param {string} session @param {{id: string, manifest: Manifest}[]} clips
+ * @param {"planes"|"pixels"} wants */
+async function decodeCell(run, session, clips, wants) {
   try {
     const folder = await sessionFolder(session);
     for (let place = 0; place < clips.length && !run.stopped; place++) {
       const { id, manifest } = clips[place];
-      const bytes = frameBytes(manifest);
       const handle = await openForReading(folder, id);
       try {
-        const read = packetReader(handle);
-        await decodeClip(manifest, read, () => run.take(bytes), async (frame, planes) => {
-          const exact = frame % SAMPLE_EVERY ? null
-            : (await sha256(planes)) === manifest.frame_sha256[frame];
-          const { buffer } = planes;
-          self.postMessage({ run: run.id, place, frame, exact, buffer }, [buffer]);
-        });
+        await decodeAhead(run, place, manifest, packetReader(handle), wants);
       } finally {
         handle.close();
       }
@@ -82,4 +77,29 @@ async function decodeCell(run, session, clips) {
   } catch (error) {
     self.postMessage({ run: run.id, error: error instanceof Error ? error.message : String(error) });
   }
+}
+
+/** @param {Run} run @param {number} place @param {Manifest} manifest
+ * @param {(offset: number, size: number) => Uint8Array} read @param {"planes"|"pixels"} wants */
+async function decodeAhead(run, place, manifest, read, wants) {
+  const before = pixelBytes(manifest, wants);
+  const [size, planesSize] = [bufferBytes(manifest, wants), frameBytes(manifest)];
+  const converter = before ? new Converter(manifest) : null;
+  const take = async () => {
+    const buffer = await run.take(size);
+    return buffer && new Uint8Array(buffer, before, planesSize);
+  };
+  await decodeClip(manifest, read, take, async (frame, planes) => {
+    const exact = frame % SAMPLE_EVERY ? null
+      : (await sha256(planes)) === manifest.frame_sha256[frame];
+    const buffer = /** @type {ArrayBuffer} */ (planes.buffer);
+    converter?.convert(samples(manifest, planes), new Int32Array(buffer, 0, before / 4));
+    self.postMessage({ run: run.id, place, frame, exact, buffer }, [buffer]);
+  });
+}
+
+/** @param {Manifest} manifest @param {Uint8Array} planes */
+function samples({ depth = 8 }, { buffer, byteOffset, byteLength }) {
+  return depth > 8 ? new Uint16Array(buffer, byteOffset, byteLength / 2)
+    : new Uint8Array(buffer, byteOffset, byteLength);
 }

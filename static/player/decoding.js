@@ -1,25 +1,46 @@
 // Decodes one stored clip into the planes of its frames, in order and bit-exactly.
 // Used by both workers; knows neither the screen nor the network.
 
+import { planesOf } from "./colour.js";
+
 /**
  * @typedef {{codec: string, width: number, height: number, rate: [number, number], frames: number,
  *   packets: [number, number][], keys: boolean[], frame_sha256: string[], matrix: string,
- *   range: string}} Manifest
+ *   range: string, depth?: number}} Manifest
  */
 
+/** @param {Manifest} manifest */
+const sampleBytes = ({ depth = 8 }) => (depth > 8 ? 2 : 1);
+
 /** @param {Manifest} manifest @returns {number} bytes of the three planes of a frame */
-export function frameBytes({ width, height }) {
-  return width * height + 2 * ((width + 1) >> 1) * ((height + 1) >> 1);
+export function frameBytes(manifest) {
+  const [width, height, offset] = planesOf(manifest)[2];
+  return sampleBytes(manifest) * (offset + width * height);
 }
 
-/** Packed Y, U, V. @param {Manifest} manifest */
-function planeLayout({ width, height }) {
-  const [half, area] = [(width + 1) >> 1, width * height];
-  return [
-    { offset: 0, stride: width },
-    { offset: area, stride: half },
-    { offset: area + half * ((height + 1) >> 1), stride: half },
-  ];
+/** Bytes of the pixels that precede the planes in a buffer, where a painter takes those.
+ * @param {Manifest} manifest @param {"planes"|"pixels"} wants */
+export const pixelBytes = ({ width, height }, wants) => (wants === "pixels" ? 4 * width * height : 0);
+
+/** @param {Manifest} manifest @param {"planes"|"pixels"} wants */
+export const bufferBytes = (manifest, wants) => pixelBytes(manifest, wants) + frameBytes(manifest);
+
+/** A frame of mid-grey, as painters take it.
+ * @param {Manifest} manifest @param {"planes"|"pixels"} wants */
+export function greyFrame(manifest, wants) {
+  const frame = new ArrayBuffer(bufferBytes(manifest, wants));
+  const { depth = 8, width, height } = manifest;
+  const samples = depth > 8 ? new Uint16Array(frame) : new Uint8Array(frame);
+  if (wants === "pixels") new Uint32Array(frame, 0, width * height).fill(0xff808080);
+  else samples.fill(126 << (depth - 8), 0, width * height).fill(128 << (depth - 8), width * height);
+  return frame;
+}
+
+/** Packed Y, U, V. @param {Manifest} manifest @returns {PlaneLayout[]} */
+function planeLayout(manifest) {
+  const size = sampleBytes(manifest);
+  return planesOf(manifest).map(([width, , offset]) =>
+    ({ offset: size * offset, stride: size * width }));
 }
 
 const MOST_QUEUED = 8;
@@ -83,9 +104,10 @@ async function copyOut(frame, reserved, layout, manifest, give) {
   const index = frame.timestamp;
   try {
     const { width, height } = frame.visibleRect ?? { width: 0, height: 0 };
-    if (frame.format !== "I420" || width !== manifest.width || height !== manifest.height) {
+    const format = sampleBytes(manifest) === 1 ? "I420" : `I420P${manifest.depth}`;
+    if (frame.format !== format || width !== manifest.width || height !== manifest.height) {
       throw new Error(`This browser decodes to ${frame.format} ${width}x${height} instead of ` +
-        `I420 ${manifest.width}x${manifest.height}: use Chrome or Edge.`);
+        `${format} ${manifest.width}x${manifest.height}: use Chrome or Edge.`);
     }
     const buffer = /** @type {Uint8Array} */ (reserved.shift());
     await frame.copyTo(buffer, { layout });

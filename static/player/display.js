@@ -6,7 +6,7 @@ import { runChecks, visible, whyImpossible } from "./checks.js";
 import { measureRefresh } from "./clock.js";
 import { FrameQueue } from "./frames.js";
 import { Keypad } from "./keypad.js";
-import { Painter } from "./painter.js";
+import { makePainter } from "./painter.js";
 import { Power } from "./power.js";
 import { preloadClips } from "./preload.js";
 import { showCell } from "./show.js";
@@ -29,7 +29,7 @@ class Display {
   constructor(data) {
     this.clipsUrl = String(data.clips);
     this.canvas = /** @type {HTMLCanvasElement} */ (byId("picture"));
-    this.painter = new Painter(this.canvas);
+    this.painter = makePainter(this.canvas);
     /** @type {Map<string, Clip>} */
     this.clips = new Map();
     /** @type {FrameQueue|null} */
@@ -135,7 +135,7 @@ class Display {
       const { session, clips } = await this.clipList();
       this.clips = new Map(clips.map((clip) => [clip.id, clip]));
       this.speed = await preloadClips(session, clips, (progress) => this.showProgress(progress));
-      this.frames = new FrameQueue(session);
+      this.frames = new FrameQueue(session, this.painter.wants);
       this.painter.prepare(clips[0].manifest);
       this.painter.grey();
       this.place();
@@ -209,7 +209,7 @@ class Display {
     do { // again where full screen was entered or left meanwhile
       seen = view();
       checks = await runChecks(
-        [...this.clips.values()], this.canvas, this.speed, this.socket.clock,
+        [...this.clips.values()], this.painter, this.speed, this.socket.clock,
       );
       if (!undisturbed()) return;
     } while (document.hidden || seen !== view());
@@ -430,7 +430,9 @@ class Display {
     this.keypad.begin(order.id);
     const clips = Object.fromEntries(order.phases.flatMap(({ name, clip }) =>
       clip === null ? [] : [[name, this.clips.get(clip)?.sha256]]));
-    const report = { ...evidence.report(), clips, power: this.power.told() };
+    const report = {
+      ...evidence.report(), clips, power: this.power.told(), painter: this.painter.name,
+    };
     this.keep({ type: "evidence", showing: order.id, evidence: report });
     // All frames of this cell are shown: the time of the vote is used for the next cell.
     const upcoming = this.state?.upcoming;

@@ -1,5 +1,7 @@
 // The page's side of decoding ahead: a queue of frames that is filled by the worker.
 
+import { bufferBytes } from "./decoding.js";
+
 /**
  * @typedef {import("./decoding.js").Manifest} Manifest
  * @typedef {{id: string, url: string, bytes: number, sha256: string, manifest: Manifest}} Clip
@@ -11,9 +13,10 @@ const MOST_BYTES = 384 * 2 ** 20;
 const MOST_FRAMES = 90;
 
 export class FrameQueue {
-  /** @param {string} session */
-  constructor(session) {
+  /** @param {string} session @param {"planes"|"pixels"} wants what the painter takes */
+  constructor(session, wants) {
     this.session = session;
+    this.wants = wants;
     this.run = 0;
     /** @type {Frame[]} */
     this.frames = [];
@@ -46,12 +49,12 @@ export class FrameQueue {
     this.frames = [];
     this.decoded = 0;
     this.failure = null;
-    const largest = Math.max(...clips.map(({ manifest: m }) => m.width * m.height * 1.5));
+    const largest = Math.max(...clips.map(({ manifest }) => bufferBytes(manifest, this.wants)));
     this.depth = Math.max(8, Math.min(MOST_FRAMES, Math.floor(MOST_BYTES / largest)));
     this.total = clips.reduce((sum, clip) => sum + clip.manifest.frames, 0);
     this.worker.postMessage({
       decode: clips.map(({ id, manifest }) => ({ id, manifest })),
-      session: this.session, run: this.run, depth: this.depth,
+      session: this.session, run: this.run, depth: this.depth, wants: this.wants,
     });
   }
 

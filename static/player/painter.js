@@ -1,39 +1,18 @@
-// Puts the planes of a frame on the screen, pixel for pixel, by integer arithmetic that gives
-// the same colours on every graphics card. Draws no text and keeps no time.
+// Puts a frame on the screen, pixel for pixel: by a shader where there is a graphics card, else as
+// pixels that were computed ahead of their time. Draws no text and keeps no time.
 
-/** @typedef {{width: number, height: number, matrix: string, range: string}} Picture */
-
-/** Luma weights Kr, Kb of each matrix that we show. */
-const WEIGHTS = {
-  bt709: [0.2126, 0.0722],
-  smpte170m: [0.299, 0.114],
-  bt470bg: [0.299, 0.114],
-};
-
-const SCALE_BITS = 20; // of the luma factor; chroma arrives times 8, so its factors have 17 bits
+import { factors, planesOf, SCALE_BITS } from "./colour.js";
 
 /**
- * Integer factors of the shader for a matrix and a range.
- * @param {string} matrix @param {string} range "tv" or "pc"
+ * @typedef {import("./colour.js").Picture} Picture
+ * @typedef {{name: string, wants: "planes"|"pixels", canvas: HTMLCanvasElement,
+ *   prepare(picture: Picture): void, paint(frame: ArrayBuffer): void, grey(): void, finish(): void,
+ *   pixels(): Uint8ClampedArray}} Painter
+ *   wants: what the buffer of a frame begins with, planes as decoded or RGBA;
+ *   finish: returns when what was painted is painted; pixels: those now on the canvas, for tests
  */
-export function factors(matrix, range) {
-  const weights = WEIGHTS[/** @type {keyof typeof WEIGHTS} */ (matrix)];
-  if (!weights) throw new Error(`Clips with the colour matrix "${matrix}" cannot be shown.`);
-  if (range !== "tv" && range !== "pc") throw new Error(`Unknown colour range "${range}".`);
-  const [kr, kb] = weights;
-  const kg = 1 - kr - kb;
-  const luma = range === "tv" ? 255 / 219 : 1;
-  const chroma = range === "tv" ? 255 / 224 : 1;
-  const fix = (/** @type {number} */ x, /** @type {number} */ bits) => Math.round(x * 2 ** bits);
-  return {
-    black: range === "tv" ? 16 : 0,
-    y: fix(luma, SCALE_BITS),
-    rv: fix(2 * (1 - kr) * chroma, SCALE_BITS - 3),
-    gu: fix((2 * (1 - kb) * kb * chroma) / kg, SCALE_BITS - 3),
-    gv: fix((2 * (1 - kr) * kr * chroma) / kg, SCALE_BITS - 3),
-    bu: fix(2 * (1 - kb) * chroma, SCALE_BITS - 3),
-  };
-}
+
+const GREY = 128; // as luma code 126 gives it: the same as the surround of the page
 
 const VERTEX = `#version 300 es
 in vec2 corner;
@@ -46,7 +25,7 @@ precision highp int;
 precision highp usampler2D;
 uniform usampler2D planeY, planeU, planeV;
 uniform ivec2 size;
-uniform int black, y1, rv, gu, gv, bu;
+uniform int black, middle, y1, rv, gu, gv, bu;
 out vec4 colour;
 int at(usampler2D plane, int x, int y) {
   ivec2 last = (size + 1) / 2 - 1;
@@ -60,7 +39,7 @@ int chroma(usampler2D plane, ivec2 p) {
 void main() {
   ivec2 p = ivec2(int(gl_FragCoord.x), size.y - 1 - int(gl_FragCoord.y));
   int y = (int(texelFetch(planeY, p, 0).r) - black) * y1;
-  int u = chroma(planeU, p) - 1024, v = chroma(planeV, p) - 1024;
+  int u = chroma(planeU, p) - 8 * middle, v = chroma(planeV, p) - 8 * middle;
   ivec3 rgb = ivec3(y + rv * v, y - gu * u - gv * v, y + bu * u);
   rgb = clamp((rgb + ${2 ** (SCALE_BITS - 1)}) >> ${SCALE_BITS}, 0, 255);
   colour = vec4(vec3(rgb) / 255.0, 1);
@@ -86,15 +65,37 @@ function buildProgram(gl) {
   return program;
 }
 
-export class Painter {
-  /** @param {HTMLCanvasElement} canvas */
-  constructor(canvas) {
+/** @param {HTMLCanvasElement} canvas one that has not been drawn on @returns {Painter} */
+export function makePainter(canvas) {
+  const card = graphicsCard();
+  return card ? new ShaderPainter(canvas, card) : new PixelPainter(canvas);
+}
+
+/** Emulated on the processor, a shader takes longer than a frame lasts. */
+const EMULATED = /swiftshader|llvmpipe|softpipe|software|basic render|warp/i;
+
+/** @returns {string} the name of the graphics card, or "" where the processor would do its work */
+function graphicsCard() {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  if (!gl) return "";
+  const told = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = String(gl.getParameter(told ? told.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return EMULATED.test(name) ? "" : name;
+}
+
+/** @implements {Painter} */
+export class ShaderPainter {
+  /** @param {HTMLCanvasElement} canvas @param {string} [card] its name */
+  constructor(canvas, card = "") {
+    this.name = card ? `graphics card (${card})` : "graphics card";
+    this.wants = /** @type {const} */ ("planes");
     this.canvas = canvas;
     const gl = canvas.getContext("webgl2", {
       alpha: false, antialias: false, depth: false, stencil: false,
       powerPreference: "high-performance",
     });
-    if (!gl) throw new Error("WebGL 2 is missing: use Chrome, Edge or Firefox with graphics on.");
+    if (!gl) throw new Error("WebGL 2 is missing: use Chrome or Edge with graphics on.");
     this.gl = gl;
     gl.disable(gl.DITHER);
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
@@ -108,32 +109,25 @@ export class Painter {
     this.textures = [];
     /** @type {[number, number, number][]} */
     this.planes = [];
+    this.depth = 8;
     this.format = "";
   }
 
   /** Make ready for pictures of this size and colour. @param {Picture} picture */
   prepare(picture) {
-    const { width, height, matrix, range } = picture;
-    const format = [width, height, matrix, range].join();
+    const { width, height, matrix, range, depth = 8 } = picture;
+    const format = [width, height, matrix, range, depth].join();
     if (format === this.format) return;
     const { gl, program, canvas } = this;
-    const { black, y, rv, gu, gv, bu } = factors(matrix, range);
-    if (canvas.width !== width || canvas.height !== height) {
-      canvas.width = width;
-      canvas.height = height;
-    }
+    const { y, ...others } = factors(matrix, range, depth);
+    resize(canvas, picture);
     gl.viewport(0, 0, width, height);
-    const [halfWidth, halfHeight] = [(width + 1) >> 1, (height + 1) >> 1];
-    const area = width * height;
-    this.planes = [
-      [width, height, 0],
-      [halfWidth, halfHeight, area],
-      [halfWidth, halfHeight, area + halfWidth * halfHeight],
-    ];
+    this.depth = depth;
+    this.planes = planesOf(picture);
     for (const texture of this.textures) gl.deleteTexture(texture);
     this.textures = this.planes.map(([w, h], unit) => this.planeTexture(unit, w, h));
     gl.uniform2i(gl.getUniformLocation(program, "size"), width, height);
-    for (const [name, value] of Object.entries({ black, y1: y, rv, gu, gv, bu })) {
+    for (const [name, value] of Object.entries({ y1: y, ...others })) {
       gl.uniform1i(gl.getUniformLocation(program, name), value);
     }
     ["planeY", "planeU", "planeV"].forEach((name, unit) =>
@@ -149,38 +143,93 @@ export class Painter {
     gl.bindTexture(gl.TEXTURE_2D, texture);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
-    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.R8UI, width, height);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, this.depth > 8 ? gl.R16UI : gl.R8UI, width, height);
     return texture;
   }
 
-  /** Paint a frame: its Y, U and V planes one after the other. @param {Uint8Array} frame */
+  /** @param {ArrayBuffer} frame its Y, U and V planes one after the other */
   paint(frame) {
-    const { gl } = this;
+    const { gl, depth } = this;
+    const samples = depth > 8 ? new Uint16Array(frame) : new Uint8Array(frame);
+    const type = depth > 8 ? gl.UNSIGNED_SHORT : gl.UNSIGNED_BYTE;
     this.planes.forEach(([width, height, offset], unit) => {
       gl.activeTexture(gl.TEXTURE0 + unit);
-      gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, width, height, gl.RED_INTEGER, gl.UNSIGNED_BYTE,
-        frame.subarray(offset, offset + width * height));
+      gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, width, height, gl.RED_INTEGER, type,
+        samples.subarray(offset, offset + width * height));
     });
     gl.drawArrays(gl.TRIANGLES, 0, 3);
   }
 
-  /** Mid-grey, as code value 126 gives it: the same as the surround of the page. */
   grey() {
     const { gl } = this;
-    gl.clearColor(128 / 255, 128 / 255, 128 / 255, 1);
+    gl.clearColor(GREY / 255, GREY / 255, GREY / 255, 1);
     gl.clear(gl.COLOR_BUFFER_BIT);
   }
 
-  /** The pixels now on the canvas, top row first: for commissioning and tests. */
+  finish() {
+    const { gl } = this;
+    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
+  }
+
   pixels() {
     const { gl, canvas: { width, height } } = this;
     const upsideDown = new Uint8Array(width * height * 4);
     gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, upsideDown);
-    const pixels = new Uint8Array(upsideDown.length);
+    const pixels = new Uint8ClampedArray(upsideDown.length);
     for (let row = 0; row < height; row++) {
       pixels.set(upsideDown.subarray(row * width * 4, (row + 1) * width * 4),
         (height - 1 - row) * width * 4);
     }
     return pixels;
+  }
+}
+
+/** @implements {Painter} */
+export class PixelPainter {
+  /** @param {HTMLCanvasElement} canvas */
+  constructor(canvas) {
+    this.name = "processor";
+    this.wants = /** @type {const} */ ("pixels");
+    this.canvas = canvas;
+    // Read often: a canvas in main memory, which is where the pixels come from.
+    const to = canvas.getContext("2d", {
+      alpha: false, colorSpace: "srgb", willReadFrequently: true,
+    });
+    if (!to) throw new Error("This browser cannot draw: use Chrome or Edge.");
+    this.to = to;
+  }
+
+  /** @param {Picture} picture */
+  prepare(picture) {
+    resize(this.canvas, picture);
+  }
+
+  /** @param {ArrayBuffer} frame beginning with its pixels */
+  paint(frame) {
+    const { width, height } = this.canvas;
+    const pixels = new Uint8ClampedArray(frame, 0, 4 * width * height);
+    this.to.putImageData(new ImageData(pixels, width, height), 0, 0);
+  }
+
+  grey() {
+    this.to.fillStyle = `rgb(${GREY}, ${GREY}, ${GREY})`;
+    this.to.fillRect(0, 0, this.canvas.width, this.canvas.height);
+  }
+
+  finish() {
+    this.to.getImageData(0, 0, 1, 1);
+  }
+
+  pixels() {
+    return this.to.getImageData(0, 0, this.canvas.width, this.canvas.height).data;
+  }
+}
+
+/** To the same size again would clear it. @param {HTMLCanvasElement} canvas
+ * @param {Picture} picture */
+function resize(canvas, { width, height }) {
+  if (canvas.width !== width || canvas.height !== height) {
+    canvas.width = width;
+    canvas.height = height;
   }
 }

@@ -7,9 +7,8 @@ import { Evidence } from "./evidence.js";
 /**
  * @typedef {import("./clock.js").Phase} Phase
  * @typedef {import("./frames.js").Clip} Clip
- * @typedef {{paint(frame: Uint8Array): void, grey(): void,
- *   prepare(picture: import("./painter.js").Picture): void}} Paints
- * @typedef {{painter: Paints, frames: import("./frames.js").FrameQueue, hz: number,
+ * @typedef {import("./painter.js").Painter} Painter
+ * @typedef {{painter: Painter, frames: import("./frames.js").FrameQueue, hz: number,
  *   clips: Map<string, Clip>, message(text: string): void,
  *   onphase(phase: number, stamp: number): void, watch(evidence: Evidence): () => void}} Stage
  */
@@ -107,7 +106,7 @@ class CellShow {
       return;
     }
     const began = performance.now();
-    this.stage.painter.paint(new Uint8Array(frame.buffer));
+    this.stage.painter.paint(frame.buffer);
     const ended = performance.now();
     this.stage.frames.giveBack(frame);
     this.frame = wanted;

@@ -47,67 +47,82 @@ def upsample(plane: np.ndarray) -> np.ndarray:
     return blend(blend(plane.astype(float), rows, 0, height), columns, 1, width)
 
 
-def to_rgb(planes: list[np.ndarray], matrix: str, limited: bool) -> np.ndarray:
+def to_rgb(planes: list[np.ndarray], matrix: str, limited: bool, depth: int) -> np.ndarray:
     """Straight from the definition, in floating point."""
     kr, kb = WEIGHTS[matrix]
-    black, luma, chroma = (16, 219, 224) if limited else (0, 255, 255)
+    step, top = 2 ** (depth - 8), 2**depth - 1
+    black, luma, chroma = (16 * step, 219 * step, 224 * step) if limited else (0, top, top)
     y = (planes[0].astype(float) - black) / luma
-    u, v = ((upsample(plane) - 128) / chroma for plane in planes[1:])
+    u, v = ((upsample(plane) - 128 * step) / chroma for plane in planes[1:])
     red, blue = y + 2 * (1 - kr) * v, y + 2 * (1 - kb) * u
     green = (y - kr * red - kb * blue) / (1 - kr - kb)
     return np.clip(np.stack([red, green, blue], -1), 0, 1) * 255
 
 
+# Paints one frame as the player does with the one or the other painter, and reads the canvas.
+PAINT = """async ({painter: name, frame, picture}) => {
+    const painters = await import("/static/player/painter.js");
+    const { Converter } = await import("/static/player/colour.js");
+    const painter = new painters[name](document.createElement("canvas"));
+    const samples = (picture.depth > 8 ? Uint16Array : Uint8Array).from(frame);
+    painter.prepare(picture);
+    painter.grey();
+    const grey = Array.from(painter.pixels());
+    if (painter.wants === "planes") painter.paint(samples.buffer);
+    else {
+        const pixels = new Int32Array(picture.width * picture.height);
+        new Converter(picture).convert(samples, pixels);
+        painter.paint(pixels.buffer);
+    }
+    return {painted: Array.from(painter.pixels()), grey};
+}"""
+PAINTERS = ["ShaderPainter", "PixelPainter"]
+
+
+@pytest.mark.parametrize("painter", PAINTERS)
+@pytest.mark.parametrize("depth", [8, 10])
 @pytest.mark.parametrize("matrix", ["bt709", "smpte170m"])
 @pytest.mark.parametrize("value_range", ["tv", "pc"])
 def test_colours_on_the_canvas_are_those_of_the_definition(
-    page: Page, matrix: str, value_range: str
+    page: Page, painter: str, depth: int, matrix: str, value_range: str
 ) -> None:
-    width, height = 64, 48
+    width, height = 62, 48
     generator = np.random.default_rng(1)
     planes = [
-        generator.integers(0, 256, size, np.uint8)
+        generator.integers(0, 2**depth, size, np.uint16)
         for size in ((height, width), (height // 2, width // 2), (height // 2, width // 2))
     ]
-    frame = np.concatenate([plane.ravel() for plane in planes])
-    shown = page.evaluate(
-        """async ({frame, picture}) => {
-            const { Painter } = await import("/static/player/painter.js");
-            const painter = new Painter(document.createElement("canvas"));
-            painter.prepare(picture);
-            painter.paint(new Uint8Array(frame));
-            return Array.from(painter.pixels());
-        }""",
-        {
-            "frame": frame.tolist(),
-            "picture": {"width": width, "height": height, "matrix": matrix, "range": value_range},
-        },
-    )
-    pixels = np.array(shown).reshape(height, width, 4)[..., :3]
-    wanted = to_rgb(planes, matrix, value_range == "tv")
+    picture = {
+        "width": width, "height": height, "matrix": matrix, "range": value_range, "depth": depth
+    }  # fmt: skip
+    frame = np.concatenate([plane.ravel() for plane in planes]).tolist()
+    shown = page.evaluate(PAINT, {"painter": painter, "frame": frame, "picture": picture})
+    pixels = np.array(shown["painted"]).reshape(height, width, 4)[..., :3]
+    wanted = to_rgb(planes, matrix, value_range == "tv", depth)
     # Rounding to the nearest code: never further away than half of one.
-    assert np.abs(pixels - wanted).max() < 0.501
+    assert np.abs(pixels - wanted).max() < 0.502
 
 
-def test_video_grey_is_the_grey_of_the_page(page: Page) -> None:
-    codes = page.evaluate(
-        """async () => {
-            const { Painter } = await import("/static/player/painter.js");
-            const painter = new Painter(document.createElement("canvas"));
-            painter.prepare({width: 4, height: 4, matrix: "bt709", range: "tv"});
-            painter.paint(new Uint8Array(24).fill(126, 0, 16).fill(128, 16));
-            const painted = painter.pixels()[0];
-            painter.grey();
-            return [painted, painter.pixels()[0]];
-        }"""
-    )
-    assert codes == [128, 128]
+@pytest.mark.parametrize("painter", PAINTERS)
+def test_pictures_of_odd_size_are_painted_to_the_last_pixel(page: Page, painter: str) -> None:
+    picture = {"width": 5, "height": 3, "matrix": "bt709", "range": "tv"}
+    white = [235] * 15 + [128] * 12
+    shown = page.evaluate(PAINT, {"painter": painter, "frame": white, "picture": picture})
+    assert shown["painted"] == [255] * 60
+
+
+@pytest.mark.parametrize("painter", PAINTERS)
+def test_video_grey_is_the_grey_of_the_page(page: Page, painter: str) -> None:
+    picture = {"width": 4, "height": 4, "matrix": "bt709", "range": "tv"}
+    frame = [126] * 16 + [128] * 8
+    shown = page.evaluate(PAINT, {"painter": painter, "frame": frame, "picture": picture})
+    assert shown["painted"] == shown["grey"] == [128, 128, 128, 255] * 16
 
 
 def test_a_matrix_that_is_not_known_is_refused(page: Page) -> None:
     message = page.evaluate(
         """async () => {
-            const { factors } = await import("/static/player/painter.js");
+            const { factors } = await import("/static/player/colour.js");
             try { factors("bt2020nc", "tv"); } catch (error) { return error.message; }
         }"""
     )
