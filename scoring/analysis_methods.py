@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from functools import cached_property
 from typing import Any
@@ -30,7 +31,7 @@ class Methods:
         ]
         self.scores = scores[used]
         self.content, self.contents = numbered([raw.content[j] for j in used])
-        self.method, self.names = numbered([raw.method[j] for j in used])
+        self.method, self.names = numbered([raw.method[j] for j in used], raw.methods)
 
     @cached_property
     def ranking(self) -> Ranking:
@@ -123,7 +124,7 @@ def row_of(table: Paired, row: int) -> Found:
     return {one.name: getattr(table, one.name)[row] for one in fields(Paired)}
 
 
-def numbered(labels: list[str]) -> tuple[IntArray, list[str]]:
-    """Labels as numbers in order of appearance."""
-    names = {label: k for k, label in enumerate(dict.fromkeys(labels))}
+def numbered(labels: list[str], order: Sequence[str] = ()) -> tuple[IntArray, list[str]]:
+    """Labels as numbers in the order given, then in that of appearance."""
+    names = {label: k for k, label in enumerate(dict.fromkeys([*order, *labels]))}
     return np.array([names[label] for label in labels], dtype=np.intp), list(names)

@@ -63,6 +63,12 @@ class Answer:
         return mean_opinion_scores(self.scores)
 
     @cached_property
+    def by_condition(self) -> MosTable:
+        """One entry per method: each viewer's mean over the contents comes first."""
+        group, names = numbered(list(self.raw.method), self.raw.methods)
+        return grouped_mos(self.scores, group, len(names))
+
+    @cached_property
     def by_content(self) -> MosTable:
         group, names = numbered(list(self.raw.content))
         return grouped_mos(self.scores, group, len(names))

@@ -9,7 +9,8 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from scoring.results import Answer, Results
+from scoring.answer import Answer
+from scoring.results import Results
 from scoring.stats.matrix import FloatArray
 from scoring.study_scores import Condition
 

@@ -65,6 +65,7 @@ class RawScores:
     missing: int
     bad_rows: tuple[BadRow, ...]
     ignored_columns: tuple[str, ...]
+    methods: tuple[str, ...] = ()  # in the order wanted; () for that of appearance
 
 
 @dataclass

@@ -5,40 +5,20 @@ Computed anew from the votes each time, so that nothing can go stale; pages and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from scoring.analysis import Analysis, Settings
+from scoring.answer import EVERYBODY, Answer, Selection
 from scoring.models import Measurement
 from scoring.ratings import ratings_of
 from scoring.raw_scores import RawScores, natural
-from scoring.stats.correlation import Correlation, correlate
-from scoring.stats.matrix import BoolArray, FloatArray, IntArray, group_rows
-from scoring.stats.mos import MosTable, mean_opinion_scores
-from scoring.stats.screening import Criterion, Rule, Screening, Verdict, screen
+from scoring.stats.matrix import FloatArray
+from scoring.stats.screening import Screening, Verdict
 from scoring.study_scores import Condition, Stimulus, raw_scores_of
 from sessions_app.models import Cell, SessionState, Study
 from upscalers.models import PVS
-
-ALL_VIEWERS = "all"
-SELECTIONS = {
-    ALL_VIEWERS: "All viewers",
-    Rule.SINGLE_PASS.value: "Screened",
-    Rule.ITERATIVE.value: "Screened one by one",
-}
-
-
-@dataclass(frozen=True)
-class Answer:
-    """MOS by one selection of viewers."""
-
-    selection: str
-    viewers: int
-    mos: MosTable  # one entry per stimulus
-    by_condition: MosTable  # one entry per condition: each viewer's mean over sources comes first
-    correlations: dict[str, Correlation]
 
 
 class Results:
@@ -54,7 +34,12 @@ class Results:
     def raw_scores(self) -> RawScores:
         """The counted votes; a viewer's votes on one PVS in several cells are repetitions."""
         return raw_scores_of(
-            self.study, self.counted, self.viewers, self.stimuli, self.metric_means
+            self.study,
+            self.counted,
+            self.viewers,
+            self.stimuli,
+            self.conditions,
+            self.metric_means,
         )
 
     @cached_property
@@ -80,33 +65,15 @@ class Results:
         found = {stimulus.condition for stimulus in self.stimuli}
         return sorted(found, key=lambda one: (order.get(one[0], len(order)), one))
 
-    @cached_property
+    @property
     def screenings(self) -> dict[str, Screening]:
-        threshold = self.study.protocol.screening_threshold
-        return {rule.value: screen(self.scores, Criterion(rule, threshold)) for rule in Rule}
+        return self.analysis.screenings
 
-    @cached_property
+    @property
     def answers(self) -> dict[str, Answer]:
-        everybody = np.ones(len(self.viewers), dtype=np.bool_)
-        kept = {ALL_VIEWERS: everybody} | {
-            rule: screening.kept for rule, screening in self.screenings.items()
-        }
-        return {selection: self._answer(selection, who) for selection, who in kept.items()}
-
-    def _answer(self, selection: str, kept: BoolArray) -> Answer:
-        scores = self.scores[:, kept]
-        mos = mean_opinion_scores(scores)
-        by_condition = mean_opinion_scores(
-            group_rows(scores, self._condition_rows(), len(self.conditions))
-        )
-        correlations = {
-            metric: correlate(values, mos.mos) for metric, values in self.metric_means.items()
-        }
-        return Answer(selection, int(kept.sum()), mos, by_condition, correlations)
-
-    def _condition_rows(self) -> IntArray:
-        place = {condition: row for row, condition in enumerate(self.conditions)}
-        return np.array([place[one.condition] for one in self.stimuli], dtype=np.intp)
+        """By everybody, and by those whom each rule that can reject leaves."""
+        rules = (EVERYBODY, *self.analysis.side_by_side.rules)
+        return {rule: self.analysis.answer(Selection(rule)) for rule in rules}
 
     @cached_property
     def metric_means(self) -> dict[str, FloatArray]:
@@ -121,7 +88,7 @@ class Results:
         found = self.measurements.get((pvs, metric))
         return float("nan") if found is None or found.mean is None else found.mean
 
-    def warnings(self, selection: str) -> list[str]:
+    def warnings(self, selection: Selection) -> list[str]:
         """What a reader must know before using the numbers of a selection."""
         if not self.viewers:
             return []
@@ -129,7 +96,7 @@ class Results:
             text
             for text in (
                 self._too_few_viewers(selection),
-                self.screenings[selection].warning if selection in self.screenings else "",
+                *self._said_by_the_rule(selection.rule),
                 self._unfinished(),
                 self._shown_as_trial(),
                 self._not_counted(),
@@ -138,16 +105,22 @@ class Results:
             if text
         ]
 
-    def _too_few_viewers(self, selection: str) -> str:
-        least, left = self.study.protocol.fewest_viewers, self.answers[selection].viewers
+    def _said_by_the_rule(self, rule: str) -> list[str]:
+        if rule == EVERYBODY:
+            return []
+        screening = self.screenings[rule]
+        return [screening.warning, screening.note]
+
+    def _too_few_viewers(self, selection: Selection) -> str:
+        least = self.study.protocol.fewest_viewers
+        left = self.analysis.answer(selection).viewers
         if left >= least:
             return ""
         asked = f"The protocol asks for at least {least}, so take the numbers as a trial."
         rejected = len(self.viewers) - left
         if rejected:
-            return (
-                f"After screening {_count(left, 'viewer')} of {len(self.viewers)} remain. {asked}"
-            )
+            panel = len(self.viewers)
+            return f"After screening {_count(left, 'viewer')} of {panel} remain. {asked}"
         return f"{_count(left, 'viewer')} gave counted votes. {asked}"
 
     def _unfinished(self) -> str:
@@ -180,7 +153,7 @@ class Results:
         )
 
     def _incomplete(self) -> str:
-        votes = self.answers[ALL_VIEWERS].mos.votes
+        votes = self.analysis.answer().mos.votes
         short = int((votes < len(self.viewers)).sum())
         if not short:
             return ""

@@ -46,12 +46,6 @@ RULES = {
         "ITU-T P.913 (merged into P.910): a viewer below the threshold is rejected; exactly at it "
         f"(tolerance {TOLERANCE:g}) is accepted. Below {MINIMUM_STIMULI} PVSs nobody is judged."
     ),
-    "all": "Every viewer with counted votes.",
-    "single-pass": "Viewers accepted when everybody is judged once: the published rule.",
-    "iterative": (
-        "Viewers left when the worst is removed, everything recomputed, and so on; never below "
-        f"{FLOOR} viewers."
-    ),
     "pearson": (
         "Linear correlation of the pooled metric with the MOS over PVSs, no mapping. Interval by "
         f"Fisher's z: {Z} / sqrt(n - 3)."
@@ -61,6 +55,57 @@ RULES = {
         "PVSs without a MOS or without a value of the metric are never used. PSNR has no value "
         "where the PVS equals its source; the metric's note says so."
     ),
+}
+
+
+@dataclass(frozen=True)
+class SelectionText:
+    label: str
+    rule: str
+
+
+# Whose votes are used, by the names that addresses, exports and `manage.py analyse` have for it.
+SELECTIONS = {
+    "all": SelectionText("All viewers", "Every viewer with counted votes."),
+    "pearson": SelectionText(
+        "Pearson, once",
+        "Viewers whose scores correlate with the MOS by 0.75 or more, everybody judged once: the "
+        "published rule (ITU-T P.913, merged into P.910).",
+    ),
+    "pearson_iterative": SelectionText(
+        "Pearson, one by one",
+        "The same, but the worst is removed, everything recomputed, and so on; never below "
+        f"{FLOOR} viewers.",
+    ),
+    "pearson_without_own_vote": SelectionText(
+        "Pearson without own vote",
+        "One by one, each viewer against the mean of the others, which is stricter.",
+    ),
+    "bt500": SelectionText(
+        "BT.500",
+        "More than 5 % of the viewer's scores are far from the others' mean, above and below about "
+        "equally often. Sees little in small panels.",
+    ),
+    "bt1788": SelectionText(
+        "BT.1788",
+        "The lower of Pearson's and Spearman's correlation with the MOS, against the panel's own "
+        "mean less its standard deviation, at most 0.85.",
+    ),
+    "vqeg_multimedia": SelectionText(
+        "VQEG multimedia",
+        "Rejected only when the correlation with the MOS is below 0.75 over PVSs and below 0.8 "
+        "over methods.",
+    ),
+    "bias_removal": SelectionText(
+        "Bias removal",
+        "Rejects nobody; a viewer who scores all high or all low is corrected (P.913 12.4).",
+    ),
+}
+DEFAULT_SELECTION = "pearson_iterative"
+RULES |= {
+    "all": SELECTIONS["all"].rule,
+    "single-pass": SELECTIONS["pearson"].rule,
+    "iterative": SELECTIONS["pearson_iterative"].rule,
 }
 
 
@@ -99,6 +144,8 @@ def stamp(study: Study) -> Iterator[StampLine]:
         yield StampLine(name, str(value))
     for name, rule in RULES.items():
         yield StampLine(f"rule {name}", rule)
+    for name, text in SELECTIONS.items():
+        yield StampLine(f"selection {name}", text.rule)
     yield StampLine(
         "texts in CSV",
         "A text that a spreadsheet would run as a formula has an apostrophe put before it.",

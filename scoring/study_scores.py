@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -66,20 +67,15 @@ def raw_scores_of(
     counted: pd.DataFrame,
     viewers: Sequence[str],
     stimuli: Sequence[Stimulus],
+    conditions: Sequence[Condition],
     metrics: Mapping[str, FloatArray],
 ) -> RawScores:
     """`counted` is the part of the ratings table that counts."""
-    row = {stimulus.pvs: j for j, stimulus in enumerate(stimuli)}
-    column = {viewer: i for i, viewer in enumerate(viewers)}
-    repetition = presentations_of(study, counted)
+    row = _codes(counted["pvs"], {one.pvs: j for j, one in enumerate(stimuli)})
+    column = _codes(counted["viewer"], {viewer: i for i, viewer in enumerate(viewers)})
+    repetition = _presentations(row, column, _codes(counted["showing"], _pairs_of(study)))
     shape = (len(stimuli), len(viewers), int(repetition.max(initial=0)) + 1)
-    votes = vote_array(
-        counted["pvs"].map(row).to_numpy(dtype=np.intp),
-        counted["viewer"].map(column).to_numpy(dtype=np.intp),
-        repetition,
-        counted["score"].to_numpy(dtype=np.float64),
-        shape,
-    )
+    votes = vote_array(row, column, repetition, counted["score"].to_numpy(np.float64), shape)
     name = condition_name(stimuli)
     return RawScores(
         subjects=tuple(viewers),
@@ -93,22 +89,27 @@ def raw_scores_of(
         missing=0,
         bad_rows=(),
         ignored_columns=(),
+        methods=tuple(map(name, conditions)),
     )
 
 
-def presentations_of(study: Study, counted: pd.DataFrame) -> IntArray:
+def _presentations(row: IntArray, column: IntArray, pair: IntArray) -> IntArray:
     """Which presentation of its PVS each vote is about, counted from 0 per PVS.
 
     The anchor's PVS stands in every pair of its source. A presentation is known by the pair, so
     that it is the same one for viewers of other sessions and for those who missed another.
     """
-    if counted.empty:
-        return np.zeros(0, dtype=np.intp)
-    pairs = Showing.objects.filter(cell__session__study=study).values_list("pk", "cell__pair")
-    pair_of = {str(showing): pair for showing, pair in pairs}
-    table = pd.DataFrame({name: counted[name] for name in ("pvs", "viewer")})
-    table["pair"] = counted["showing"].map(pair_of)
-    table["again"] = table.groupby(["pvs", "viewer", "pair"]).cumcount()
-    table["presentation"] = table["pair"] * (int(table["again"].max()) + 1) + table["again"]
-    rank = table.groupby("pvs")["presentation"].rank(method="dense")
+    table = pd.DataFrame({"row": row, "column": column, "pair": pair})
+    again = table.groupby(["row", "column", "pair"]).cumcount()
+    table["presentation"] = table["pair"] * (int(again.max()) + 1 if len(again) else 1) + again
+    rank = table.groupby("row")["presentation"].rank(method="dense")
     return rank.to_numpy(dtype=np.intp) - 1
+
+
+def _pairs_of(study: Study) -> dict[str, int]:
+    shown = Showing.objects.filter(cell__session__study=study)
+    return {str(showing): pair for showing, pair in shown.values_list("pk", "cell__pair")}
+
+
+def _codes(names: pd.Series, known: Mapping[Any, int]) -> IntArray:
+    return np.array([known[name] for name in names], dtype=np.intp)

@@ -13,12 +13,13 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from scoring import figures
+from scoring.answer import EVERYBODY, Answer, Selection
 from scoring.export import FORMATS, write_zip
 from scoring.metrics import all_metrics
-from scoring.results import ALL_VIEWERS, SELECTIONS, Answer, Results
-from scoring.rules import RULES
+from scoring.results import Results
+from scoring.rules import DEFAULT_SELECTION, RULES, SELECTIONS
 from scoring.stats.mos import MosTable
-from scoring.stats.screening import Rule, Verdict, number_beside
+from scoring.stats.screening import Verdict, number_beside
 from scoring.study_scores import condition_name
 from sessions_app.access import studies_for, study_for
 from sessions_app.models import SessionState, Study
@@ -59,8 +60,8 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
     if not found.viewers:
         return render(request, "scoring/no_votes.html", _next_step(study, found))
     selection = request.GET.get("viewers", "")
-    if selection not in SELECTIONS:
-        selection = Rule.SINGLE_PASS.value
+    if selection not in found.answers:
+        selection = DEFAULT_SELECTION
     return render(request, "scoring/results.html", _page(found, selection))
 
 
@@ -93,22 +94,22 @@ def _next_step(study: Study, found: Results) -> dict[str, Any]:
 
 def _page(found: Results, selection: str) -> dict[str, Any]:
     # Beside "all viewers" the published rule is shown, so that both always stand side by side.
-    rule = Rule.SINGLE_PASS.value if selection == ALL_VIEWERS else selection
+    rule = DEFAULT_SELECTION if selection == EVERYBODY else selection
     answer, name = found.answers[selection], condition_name(found.stimuli, name_of)
     return {
         "study": found.study,
         "rules": RULES,
         "selection": selection,
-        "selections": [(key, label, RULES[key]) for key, label in SELECTIONS.items()],
-        "label": SELECTIONS[selection],
-        "rule_label": SELECTIONS[rule],
+        "selections": [(key, SELECTIONS[key].label, SELECTIONS[key].rule) for key in found.answers],
+        "label": SELECTIONS[selection].label,
+        "rule_label": SELECTIONS[rule].label,
         "rule": rule,
         "answer": answer,
         "panel": len(found.viewers),
         "least": found.study.protocol.fewest_viewers,
         "counted": len(found.counted),
         "votes": len(found.ratings),
-        "warnings": found.warnings(selection),
+        "warnings": found.warnings(Selection(selection)),
         "mos_rows": _mos_rows(found, rule, name),
         "method_rows": _method_rows(found, rule, name),
         "screening": found.screenings[rule],
@@ -120,7 +121,7 @@ def _page(found: Results, selection: str) -> dict[str, Any]:
 
 
 def _mos_rows(found: Results, rule: str, name: Any) -> list[dict[str, Any]]:
-    everybody, screened = found.answers[ALL_VIEWERS].mos, found.answers[rule].mos
+    everybody, screened = found.answers[EVERYBODY].mos, found.answers[rule].mos
     return [
         {
             "source": stimulus.source,
@@ -134,7 +135,7 @@ def _mos_rows(found: Results, rule: str, name: Any) -> list[dict[str, Any]]:
 
 
 def _method_rows(found: Results, rule: str, name: Any) -> list[dict[str, Any]]:
-    everybody, screened = found.answers[ALL_VIEWERS], found.answers[rule]
+    everybody, screened = found.answers[EVERYBODY], found.answers[rule]
     return [
         {
             "method": name(condition),

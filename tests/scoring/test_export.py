@@ -7,8 +7,8 @@ import json
 import pandas as pd
 import pytest
 from django.core.management import CommandError, call_command
-
 from scoring.columns import TABLES
+
 from scoring.export import FORMULA_STARTS
 from scoring.metrics import measure
 from scoring.models import Measurement
@@ -34,8 +34,8 @@ def test_csv_has_a_file_per_table(study, tmp_path):
     folder = export(study, tmp_path / "out")
     assert {path.name for path in folder.iterdir()} == NAMES
     assert len(read(folder, "ratings")) == Vote.objects.count()
-    assert len(read(folder, "mos")) == 3 * 12
-    assert len(read(folder, "screening")) == 2 * 11
+    assert len(read(folder, "mos")) == 7 * 12
+    assert len(read(folder, "screening")) == 7 * 11
     assert len(read(folder, "cells")) == 4 + 9
 
 
@@ -50,7 +50,7 @@ def test_mos_can_be_made_again_from_the_exported_ratings_alone(study, tmp_path):
     pd.testing.assert_series_equal(matrix.std(axis=1), unscreened["sd"], check_names=False)
     r = matrix.corrwith(matrix.mean(axis=1))
     kept = matrix.loc[:, r >= 0.75]
-    screened = mos[mos["selection"] == "single-pass"].set_index("pvs")
+    screened = mos[mos["selection"] == "pearson"].set_index("pvs")
     assert kept.shape[1] == 9
     pd.testing.assert_series_equal(kept.mean(axis=1), screened["mos"], check_names=False)
 

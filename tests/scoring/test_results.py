@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from scoring.answer import Selection
 from scoring.models import Measurement
 from scoring.results import Results
 from sessions_app.models import CellKind, Pair, SessionState, Vote
@@ -54,16 +55,16 @@ def test_the_anchor_counts_each_viewer_once_though_shown_in_several_cells(study)
 
 def test_screening_rejects_the_random_and_the_reversed_viewer(study):
     results = Results(study)
-    for rule in ("single-pass", "iterative"):
+    for rule in ("pearson", "pearson_iterative"):
         rejected = [v for v, verdict in results.verdicts(rule).items() if verdict == "rejected"]
         assert rejected == ["V10", "V11"]
     assert results.answers["all"].viewers == 11
-    assert results.answers["single-pass"].viewers == 9
+    assert results.answers["pearson"].viewers == 9
 
 
 def test_screened_mos_is_that_of_the_viewers_kept(study):
     results, by_hand = Results(study), scores_by_hand(study)
-    mos = results.answers["single-pass"].mos
+    mos = results.answers["pearson"].mos
     for j, stimulus in enumerate(results.stimuli):
         kept = [s for v, s in by_hand[stimulus.pvs].items() if v not in ("V10", "V11")]
         assert mos.mos[j] == pytest.approx(statistics.fmean(kept))
@@ -92,7 +93,7 @@ def test_correlation_uses_the_mos_of_the_selection_and_leaves_out_what_has_no_va
     lost.mean = None
     lost.save()
     results = Results(study)
-    for selection in ("all", "single-pass"):
+    for selection in ("all", "pearson"):
         found = results.answers[selection].correlations["psnr_y"]
         psnr, mos = results.metric_means["psnr_y"], results.answers[selection].mos.mos
         usable = np.isfinite(psnr)
@@ -104,20 +105,20 @@ def test_correlation_uses_the_mos_of_the_selection_and_leaves_out_what_has_no_va
 
 def test_a_full_panel_has_nothing_to_warn_of(empty_factory):
     empty_factory.run_session(make_panel(9))
-    assert Results(empty_factory.study).warnings("single-pass") == []
+    assert Results(empty_factory.study).warnings(Selection("pearson")) == []
 
 
 def test_fewer_than_nine_viewers_are_never_a_silent_success(empty_factory):
     empty_factory.run_session(make_panel(8))
-    warnings = Results(empty_factory.study).warnings("all")
+    warnings = Results(empty_factory.study).warnings(Selection("all"))
     assert any("8 viewers gave counted votes" in text for text in warnings)
 
 
 def test_fewer_than_nine_after_screening_are_warned_of_too(empty_factory):
     empty_factory.run_session(make_panel(8, V09="random"))
     results = Results(empty_factory.study)
-    assert not any("at least 9" in text for text in results.warnings("all"))
-    assert any("8 viewers of 9 remain" in text for text in results.warnings("single-pass"))
+    assert not any("at least 9" in text for text in results.warnings(Selection("all")))
+    assert any("8 viewers of 9 remain" in text for text in results.warnings(Selection("pearson")))
 
 
 def test_sessions_still_to_run_lost_votes_and_gaps_are_warned_of(empty_factory):
@@ -129,7 +130,7 @@ def test_sessions_still_to_run_lost_votes_and_gaps_are_warned_of(empty_factory):
     Vote.objects.filter(
         showing__cell__pair=pair, showing__valid=True, seat=session.seats.last()
     ).delete()
-    text = " ".join(Results(empty_factory.study).warnings("all"))
+    text = " ".join(Results(empty_factory.study).warnings(Selection("all")))
     assert "Sessions over: 0 of 1" in text
     assert "2 votes in 1 showing" in text
     assert "not scored by every viewer" in text
@@ -139,15 +140,15 @@ def test_a_session_on_a_display_that_failed_a_check_is_named_a_trial(empty_facto
     session = empty_factory.run_session(make_panel(9))
     session.overrule_reason = "trying things out"
     session.save()
-    assert "trial" in " ".join(Results(empty_factory.study).warnings("all"))
+    assert "trial" in " ".join(Results(empty_factory.study).warnings(Selection("all")))
 
 
 def test_a_study_without_votes_has_stimuli_and_no_mos(empty_factory):
     results = Results(empty_factory.study)
     assert results.viewers == []
     assert len(results.stimuli) == 12
-    assert np.isnan(results.answers["single-pass"].mos.mos).all()
-    assert results.warnings("all") == []
+    assert np.isnan(results.answers["pearson"].mos.mos).all()
+    assert results.warnings(Selection("all")) == []
 
 
 def test_one_viewer_has_a_mos_without_interval_and_is_not_screened(empty_factory):
@@ -155,7 +156,7 @@ def test_one_viewer_has_a_mos_without_interval_and_is_not_screened(empty_factory
     results = Results(empty_factory.study)
     assert np.isfinite(results.answers["all"].mos.mos).all()
     assert np.isnan(results.answers["all"].mos.ci_t).all()
-    assert any("one viewer" in text for text in results.warnings("single-pass"))
+    assert any("one viewer" in text for text in results.warnings(Selection("pearson")))
 
 
 def test_raw_scores_hold_every_counted_vote_once(study):

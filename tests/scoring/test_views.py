@@ -80,12 +80,12 @@ def test_screened_and_unscreened_stand_side_by_side(client, people, study):
         assert f"±&nbsp;{estimate['ci']:.2f}" in text
 
 
-@pytest.mark.parametrize("viewers", ["all", "single-pass", "iterative", "nonsense"])
+@pytest.mark.parametrize("viewers", ["all", "pearson", "bt500", "nonsense"])
 def test_every_choice_of_viewers_has_its_page(client, people, study, viewers):
     response = page(client, people.owner, "scoring:results", viewers=viewers)
-    expected = "single-pass" if viewers == "nonsense" else viewers
+    expected = "pearson_iterative" if viewers == "nonsense" else viewers
     assert response.context["selection"] == expected
-    used = {"all": 11, "single-pass": 9, "iterative": 9}[expected]
+    used = {"all": 11, "pearson": 9, "pearson_iterative": 9, "bt500": 10}[expected]
     assert response.context["answer"].viewers == used
 
 
