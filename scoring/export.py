@@ -1,149 +1,159 @@
-"""A study's results as files: CSV per table or one JSON, with their data dictionary.
+"""A study's results as files: the tables of `tables` in a format of `formats`, streamed.
 
-Says what the tables of `columns` say; computes nothing of its own.
+Computes nothing of its own. However many votes there are, a few thousand rows are held at a time.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import math
 import os
 import shutil
+import time
 import uuid
 import zipfile
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Literal, get_args
+from typing import IO
 
-import numpy as np
-import pandas as pd
-
-from scoring.columns import TABLES, Column, Table
+from scoring.formats import FORMATS, Content, FormatUnavailable, Opener
 from scoring.results import Results
+from scoring.tables import DICTIONARY, TABLES, Table
+from scoring.tables.declaring import Part, in_parts
 
-Format = Literal["csv", "json"]
-FORMATS: tuple[str, ...] = get_args(Format)
-# A spreadsheet takes a text that begins so for a formula and runs it (full-width forms too).
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-
-_DICTIONARY = Table(
-    "data_dictionary",
-    "Every column of every table.",
-    lambda results: (
-        {"table": table.id, "column": column} for table in TABLES for column in table.columns
-    ),
-    (
-        Column("table", "text", "Table.", lambda row: row["table"]),
-        Column("column", "text", "Column.", lambda row: row["column"].id),
-        Column("kind", "text", "Kind of content.", lambda row: row["column"].kind),
-        Column("description", "text", "Meaning.", lambda row: row["column"].description),
-    ),
-)
+TABLE_NAMES = tuple(table.id for table in (*TABLES, DICTIONARY))
+SAY_EVERY = 5.0  # seconds
+Tell = Callable[[str], None]
 
 
 class ExportError(Exception):
     """An export that cannot be written; the message says what to do."""
 
 
-def files_of(results: Results, file_format: str) -> Iterator[tuple[str, str]]:
-    """Name and content of each file of an export."""
-    if file_format == "json":
-        yield "results.json", _as_json(results)
-        return
-    for table in (*TABLES, _DICTIONARY):
-        yield f"{table.id}.csv", _as_csv(table, results)
-
-
-def write_folder(results: Results, file_format: str, folder: Path, force: bool = False) -> None:
+def write_folder(
+    results: Results,
+    file_format: str,
+    folder: Path,
+    force: bool = False,
+    only: Sequence[str] = (),
+    tell: Tell | None = None,
+) -> None:
     """Whole files or none: they are finished elsewhere on the same disk, then moved in."""
     folder = folder.absolute()
+    form = FORMATS[file_format]
+    _refuse_taken(folder, dict.fromkeys(form.file_of(one.id) for one in _chosen(only)), force)
+    with unfinished(folder) as elsewhere:
+
+        @contextmanager
+        def open_file(name: str) -> Iterator[IO[bytes]]:
+            with (elsewhere / name).open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+
+        _write(file_format, contents(results, only, tell), open_file)
+        names = sorted(path.name for path in elsewhere.iterdir())
+        _refuse_taken(folder, names, force)  # somebody may have been faster
+        _move_in(elsewhere, folder, names)
+
+
+def write_zip(
+    results: Results, file_format: str, file: IO[bytes], tell: Tell | None = None
+) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+
+        @contextmanager
+        def open_file(name: str) -> Iterator[IO[bytes]]:
+            with archive.open(f"{results.study.slug}/{name}", "w", force_zip64=True) as entry:
+                yield entry
+
+        _write(file_format, contents(results, tell=tell), open_file)
+
+
+def write_stream(
+    results: Results,
+    file_format: str,
+    stream: IO[bytes],
+    only: Sequence[str] = (),
+    tell: Tell | None = None,
+) -> None:
+    """Where all goes into one file."""
+    if not FORMATS[file_format].one_file and len(_chosen(only)) != 1:
+        raise ExportError(
+            f"{file_format} has a file per table, and there is one output: choose a table with "
+            "--table NAME, or a folder with -o DIR."
+        )
+
+    @contextmanager
+    def open_file(name: str) -> Iterator[IO[bytes]]:
+        yield stream
+        stream.flush()
+
+    _write(file_format, contents(results, only, tell), open_file)
+
+
+def contents(
+    results: Results, only: Sequence[str] = (), tell: Tell | None = None
+) -> Iterator[Content]:
+    for table in _chosen(only):
+        columns = table.columns_of(results)
+        parts = in_parts(columns, table.rows(results))
+        if tell:
+            parts = _told(parts, table, results, tell)
+        yield Content(table.id, table.description, columns, parts)
+
+
+def _told(parts: Iterator[Part], table: Table, results: Results, tell: Tell) -> Iterator[Part]:
+    rows, said = 0, time.monotonic()
+    for part in parts:
+        yield part
+        rows += part.rows
+        if time.monotonic() - said >= SAY_EVERY:
+            said = time.monotonic()
+            of = f" of {table.length(results):,}" if table.length else ""
+            tell(f"{table.id}: {rows:,}{of} rows")
+
+
+def _chosen(only: Sequence[str]) -> list[Table]:
+    known = {table.id: table for table in (*TABLES, DICTIONARY)}
+    wrong = [name for name in only if name not in known]
+    if wrong:
+        raise ExportError(f"There is no table {wrong[0]!r}. There are: {', '.join(known)}.")
+    return [table for name, table in known.items() if name in (only or known)]
+
+
+def _write(file_format: str, found: Iterable[Content], open_file: Opener) -> None:
+    try:
+        FORMATS[file_format].write(found, open_file)
+    except FormatUnavailable as error:
+        raise ExportError(str(error)) from error
+
+
+def _refuse_taken(folder: Path, names: Iterable[str], force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise ExportError(f"{folder} is a file; give a folder.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = folder.parent / f".{folder.name}.{uuid.uuid4().hex}"
-    unfinished.mkdir()
-    try:
-        for name, content in files_of(results, file_format):
-            _write(unfinished / name, content)
-        _move_in(unfinished, folder, force)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def write_zip(results: Results, file_format: str, file: IO[bytes]) -> None:
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files_of(results, file_format):
-            archive.writestr(f"{results.study.slug}/{name}", content)
-
-
-def _write(path: Path, content: str) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _move_in(unfinished: Path, folder: Path, force: bool) -> None:
-    if not folder.exists():
-        unfinished.rename(folder)
-        return
-    names = sorted(path.name for path in unfinished.iterdir())
     taken = [name for name in names if (folder / name).exists()]
     if taken and not force:
         raise ExportError(
             f"{folder} already has {', '.join(taken)}. Choose another folder, or replace them "
             "with --force."
         )
+
+
+@contextmanager
+def unfinished(target: Path) -> Iterator[Path]:
+    """A folder beside the target, so that what is finished can be moved; gone afterwards."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = target.parent / f".{target.name}.{uuid.uuid4().hex}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _move_in(elsewhere: Path, folder: Path, names: Iterable[str]) -> None:
+    if not folder.exists():
+        elsewhere.rename(folder)
+        return
     for name in names:
-        (unfinished / name).replace(folder / name)
-
-
-def _as_csv(table: Table, results: Results) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(column.id for column in table.columns)
-    for row in table.rows(results):
-        writer.writerow(_cell(column, row) for column in table.columns)
-    return text.getvalue()
-
-
-def _cell(column: Column, row: Any) -> str:
-    value = _plain(column.of(row))
-    if value is None:
-        return ""
-    if column.kind == "object":
-        return json.dumps(value, ensure_ascii=False)
-    if column.kind == "boolean":
-        return "true" if value else "false"
-    if column.kind == "text" and str(value).startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return str(value)
-
-
-def _as_json(results: Results) -> str:
-    document = {
-        table.id: [
-            {column.id: _plain(column.of(row)) for column in table.columns}
-            for row in table.rows(results)
-        ]
-        for table in (*TABLES, _DICTIONARY)
-    }
-    return json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False)
-
-
-def _plain(value: Any) -> Any:
-    """What both CSV and strict JSON can hold: no NaN, no infinity."""
-    if isinstance(value, dict | list):
-        return value
-    if value is None or value is pd.NA or value is pd.NaT:
-        return None
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+        (elsewhere / name).replace(folder / name)

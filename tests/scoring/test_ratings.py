@@ -2,7 +2,7 @@
 
 import pytest
 
-from scoring.ratings import ratings_of
+from scoring.ratings import each_rating, ratings_of
 from sessions_app.models import CellKind, Vote
 from tests.factories import make_panel
 
@@ -12,12 +12,12 @@ def test_every_vote_is_one_row(study):
 
 
 def test_each_score_goes_to_the_method_that_was_in_its_box(study):
-    table = ratings_of(study).set_index("vote")
+    rows = {rating.vote: rating for rating in each_rating(study)}
     for vote in Vote.objects.select_related("showing__cell__a", "showing__cell__b"):
         cell = vote.showing.cell
         seen = cell.a if vote.slot == "A" else cell.b
-        row = table.loc[vote.pk]
-        assert (row["pvs"], row["method"], row["score"]) == (seen.pk, seen.method, vote.score)
+        row = rows[vote.pk]
+        assert (row.pvs, row.method, row.score) == (seen.pk, seen.method, vote.score)
 
 
 def test_stabilisation_votes_are_kept_and_not_counted(study):
@@ -69,3 +69,21 @@ def test_votes_of_another_study_stay_out(study, people):
     other = StudyFactory(people.stranger, "Second look", seed=2)
     other.run_session(make_panel(3))
     assert len(ratings_of(study)) + len(ratings_of(other.study)) == Vote.objects.count()
+
+
+def test_what_statistics_read_says_the_same_as_what_is_exported(factory, people):
+    session = factory.study.sessions.first()
+    cell = factory.add_cell(session, 90, CellKind.TEST, factory.study.pairs.first())
+    late = factory.add_showing(cell, valid=False, verdict="a: 3 frames late")
+    factory.add_votes(late, dict.fromkeys(session.seats.all(), "good"))
+    table, rows = ratings_of(factory.study), list(each_rating(factory.study))
+    assert len(rows) == len(table) > 286
+    for name in table.columns:
+        assert table[name].tolist() == [getattr(rating, name) for rating in rows], name
+
+
+def test_statistics_keep_a_few_bytes_per_vote(study):
+    table = ratings_of(study)
+    plain = table["pvs"].to_numpy().nbytes + table["score"].to_numpy().nbytes
+    codes = sum(table[name].cat.codes.nbytes for name in ("viewer", "kind", "not_counted_because"))
+    assert (plain + codes) / len(table) <= 16

@@ -1,47 +1,84 @@
-"""manage.py export_mos STUDY --format csv|json -o DIR"""
+"""manage.py export_mos STUDY --format csv|json|parquet|xlsx -o DIR"""
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from scoring.export import FORMATS, ExportError, write_folder
-from scoring.results import SELECTIONS, Results
+from scoring.export import TABLE_NAMES, ExportError, write_folder, write_stream
+from scoring.formats import FORMATS
+from scoring.ratings import one_moment
+from scoring.results import Results
 from sessions_app.models import Study
+
+STDOUT = Path("-")
 
 
 class Command(BaseCommand):
     help = (
-        "Writes a study's ratings, MOS with and without screening, verdicts on viewers, metrics, "
-        "correlations and cells into a folder, with a data dictionary and the rules used."
+        "Writes a study's ratings, MOS with and without screening, verdicts on viewers, "
+        "comparisons of methods, metrics and cells into a folder, with a data dictionary and the "
+        "rules used. Exit status 0: all is written; 1: nothing is, and the message says why."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("study", help="the study's short name, as in its address")
         parser.add_argument("--format", choices=FORMATS, default="csv")
         parser.add_argument(
-            "-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write to"
+            "-o",
+            "--output",
+            type=Path,
+            required=True,
+            metavar="DIR",
+            help="folder to write to; - for standard output",
+        )
+        parser.add_argument(
+            "--table",
+            action="append",
+            default=[],
+            choices=TABLE_NAMES,
+            metavar="NAME",
+            help=f"this table only; may be repeated. There are: {', '.join(TABLE_NAMES)}",
         )
         parser.add_argument("--force", action="store_true", help="replace files of an older export")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        results = Results(_study(options["study"]))
+        study = _study(options["study"])
+        # Ended from outside, it clears away what is unfinished, as it does on Ctrl-C.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         try:
-            write_folder(results, options["format"], options["output"], options["force"])
+            with one_moment():
+                self._export(Results(study), options)
         except ExportError as error:
             raise CommandError(str(error)) from error
+        except BrokenPipeError:
+            _close_stdout()
+            raise CommandError("Nobody reads the output any more.") from None
         except OSError as error:
             raise CommandError(f"Cannot write to {options['output']}: {error.strerror}.") from error
-        self._report(results, options["output"])
+
+    def _export(self, results: Results, options: dict[str, Any]) -> None:
+        folder, chosen = options["output"], (options["format"], options["table"])
+        if folder == STDOUT:
+            write_stream(results, chosen[0], sys.stdout.buffer, chosen[1], self._tell)
+            return
+        write_folder(results, chosen[0], folder, options["force"], chosen[1], self._tell)
+        self._report(results, folder)
+
+    def _tell(self, text: str) -> None:
+        self.stderr.write(text, self.style.NOTICE)
 
     def _report(self, results: Results, folder: Path) -> None:
         if not results.viewers:
             self.stderr.write("Warning: nobody has voted in a counted cell yet; no MOS.")
         warnings = dict.fromkeys(
-            text for selection in SELECTIONS for text in results.warnings(selection)
+            text for answer in results.answers.values() for text in results.warnings(answer.chosen)
         )
         for text in warnings:
             self.stderr.write(f"Warning: {text}")
@@ -49,6 +86,11 @@ class Command(BaseCommand):
             f"{results.study.name}: {len(results.counted)} counted votes of "
             f"{len(results.viewers)} viewers on {len(results.stimuli)} PVSs, in {folder}"
         )
+
+
+def _close_stdout() -> None:
+    """So that Python does not complain once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _study(slug: str) -> Study:
