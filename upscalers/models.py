@@ -45,6 +45,7 @@ class JobKind(models.TextChoices):
     IMPORT = "import", "Take in a clip made elsewhere"
     RENDER = "render", "Playback file"
     MEASURE = "measure", "Metrics"
+    COUNTER = "counter", "Counter clip"
 
 
 class Job(models.Model):
