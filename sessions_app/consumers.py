@@ -11,7 +11,8 @@ All pages    ->  ping {t}                             <-  pong {t, now}
              <-  refused {reason, can_take_over}      the socket is of no more use to this page
 Display      ->  hello {display, showing, take_over, fresh}  first; `display` names this page, and
                  a fresh one has checked nothing yet
-             ->  report {checks, loaded, progress}    what the checks measured
+             ->  report {checks, loaded, progress, label}    what the checks measured; the label is
+                 what the laboratory calls the display, or empty
              ->  phase {showing, phase, at}
              ->  evidence {showing, evidence}         the stimuli were shown to their end
              ->  ended {showing, at}
@@ -46,6 +47,7 @@ from sessions_app.core.evidence import BadEvidence
 from sessions_app.messages import BadMessage, Message
 from sessions_app.models import Seat, Session
 from sessions_app.services import running
+from sessions_app.services.commissioning import LABEL_LENGTH
 from sessions_app.services.running import Refused
 from upscalers.access import is_coordinator
 
@@ -247,6 +249,7 @@ class DisplayConsumer(Face):
             messages.checks(message),
             messages.flag(message, "loaded"),
             messages.text(message, "progress"),
+            messages.text_or_empty(message, "label", LABEL_LENGTH),
         )
 
     def phase(self, message: Message) -> None:

@@ -9,6 +9,7 @@ from django import forms
 from django.contrib.auth import get_user_model
 
 from sessions_app.models import Study
+from sessions_app.services.commissioning import Counts, Measurement
 from upscalers.access import ROLES
 from upscalers.forms import DegradationForm, grouped_methods
 from upscalers.methods import all_methods, name_of
@@ -88,3 +89,61 @@ def _methods(chosen: Iterable[str]) -> list[tuple[str, list[tuple[str, str]]]]:
     """All there are, and those chosen earlier that are gone: nothing changes unless asked to."""
     gone = [(slug, f"{slug} (removed)") for slug in _removed(chosen)]
     return grouped_methods() + ([("Not there any more", gone)] if gone else [])
+
+
+LARGEST_CAPTURE = 20 << 20
+
+
+class MeasurementForm(forms.Form):
+    """What an instrument saw of a run: a capture of the counter, or counts."""
+
+    instrument = forms.CharField(max_length=200)
+    capture = forms.FileField(required=False, label="Capture, a CSV file")
+    missing = forms.IntegerField(required=False, min_value=0, label="Frames missing")
+    repeated = forms.IntegerField(required=False, min_value=0, label="Frames held too long")
+    duration_ms = forms.FloatField(
+        required=False, min_value=0, label="Duration of the clip, milliseconds"
+    )
+    delay_ms = forms.FloatField(
+        required=False, min_value=-1000, max_value=10_000, label="Delay of the light, milliseconds"
+    )
+    remark = forms.CharField(max_length=500, required=False)
+
+    COUNTS = ("missing", "repeated", "duration_ms")
+
+    def clean_capture(self) -> str:
+        file = self.cleaned_data["capture"]
+        if file is None:
+            return ""
+        if file.size > LARGEST_CAPTURE:
+            raise forms.ValidationError(
+                f"A capture has at most {LARGEST_CAPTURE >> 20} MB: cut it to the run."
+            )
+        try:
+            return str(file.read().decode("utf-8-sig"))
+        except UnicodeDecodeError:
+            raise forms.ValidationError("This is not a CSV file in UTF-8.") from None
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        given = [name for name in self.COUNTS if data.get(name) is not None]
+        if self.errors:
+            return data
+        if data["capture"] and given:
+            raise forms.ValidationError("Give a capture or counts, not both.")
+        if not data["capture"] and len(given) < len(self.COUNTS):
+            raise forms.ValidationError(
+                "Choose the CSV file of a capture, or give all three of what was counted: frames "
+                "missing, frames held too long, and the duration."
+            )
+        return data
+
+    def measurement(self) -> Measurement:
+        data = self.cleaned_data
+        counts = {name: data[name] for name in self.COUNTS}
+        return Measurement(
+            instrument=data["instrument"],
+            seen=data["capture"] or Counts(**counts),
+            delay_ms=data["delay_ms"],
+            remark=data["remark"],
+        )

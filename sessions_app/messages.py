@@ -42,6 +42,10 @@ def text(message: Message, name: str, longest: int = 300) -> str:
     return value
 
 
+def text_or_empty(message: Message, name: str, longest: int = 300) -> str:
+    return "" if name not in message else text(message, name, longest)
+
+
 def flag(message: Message, name: str) -> bool:
     value = message.get(name, False)
     if not isinstance(value, bool):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -16,8 +18,10 @@ from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 
+from sessions_app.core.commissioning import Log, Painted
 from sessions_app.core.protocol import EXPERT_VIEWING, PROTOCOLS, Protocol
-from upscalers.models import PVS, Source
+from upscalers import store
+from upscalers.models import PVS, Job, Rendition, Source
 
 # Without 0, O, 1, I and L, which look alike.
 CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
@@ -331,3 +335,91 @@ class Vote(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seat}: {self.slot} {self.score}"
+
+
+class CounterClip(models.Model):
+    """A clip of numbered frames for commissioning a display, made once and kept."""
+
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    rate = models.PositiveSmallIntegerField()
+    seconds = models.PositiveSmallIntegerField()
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="counter_clips")
+    sha256 = models.CharField(max_length=64, blank=True)
+    size_bytes = models.BigIntegerField(default=0)
+    manifest = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["width", "height", "rate", "seconds"], name="one_counter_clip_each"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.width} × {self.height}, {self.rate} fps, {self.seconds} s"
+
+    @property
+    def frames(self) -> int:
+        return self.rate * self.seconds
+
+    @property
+    def is_ready(self) -> bool:
+        return bool(self.sha256)
+
+    @property
+    def path(self) -> Path:
+        return store.path_of(self.sha256, Rendition.SUFFIX)
+
+
+class Commissioning(models.Model):
+    """A run of a counter clip on a display, and what an instrument saw of it.
+
+    Never edited: what was measured is entered once, and whoever has to correct it runs again.
+    """
+
+    display = models.CharField(max_length=60, help_text="what the laboratory calls it")
+    at = models.DateTimeField(default=timezone.now)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    clip = models.ForeignKey(CounterClip, on_delete=models.PROTECT, related_name="runs")
+    browser = models.CharField(max_length=300)
+    screen = models.CharField(max_length=60, help_text="in pixels")
+    window = models.CharField(max_length=60, help_text="in pixels")
+    evidence = models.JSONField(default=dict)
+    log = models.JSONField(default=dict, help_text="frame by frame")
+    measured_at = models.DateTimeField(null=True)
+    measured_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    instrument = models.CharField(max_length=200, blank=True)
+    measured = models.JSONField(default=dict, help_text="what the instrument saw")
+    delay_ms = models.FloatField(null=True, help_text="from painting to light")
+    remark = models.CharField(max_length=500, blank=True)
+    agrees = models.BooleanField(null=True, help_text="light with log; unknown until measured")
+    verdict = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-at"]
+        indexes = [models.Index(fields=["display", "-at"], name="commissioning_display")]
+
+    def __str__(self) -> str:
+        return f"{self.display}, {self.at:%Y-%m-%d %H:%M}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("sessions:commissioned", args=[self.pk])
+
+    @property
+    def refresh_hz(self) -> float:
+        return float(self.log["refresh_hz"])
+
+    @property
+    def told(self) -> Log:
+        rows = tuple(Painted(*row) for row in self.log["painted"])
+        return Log(self.refresh_hz, self.clip.frames, self.log["ends"], rows)
+
+    @property
+    def phase(self) -> dict[str, Any]:
+        """What the evidence says of the clip itself."""
+        return next(each for each in self.evidence["phases"] if each["name"] == "clip")

@@ -23,7 +23,7 @@ from sessions_app.models import (
     ShowingState,
     Vote,
 )
-from sessions_app.services import running
+from sessions_app.services import commissioning, running
 
 # What of a manifest the display needs, and no more.
 PLAYED = (
@@ -62,6 +62,7 @@ def for_display(session: Session) -> dict[str, Any]:
         "overruled": session.display_report.get("overruled", []),
         "keypad": _keypad(session),
         "instructions": session.instructions_shown,
+        "commissioning": commissioning.standing(running.label_of(session)).text,
     }
 
 
@@ -294,6 +295,7 @@ def _seats_for_console(session: Session, latest: Showing | None) -> list[dict[st
 
 def _display_for_console(session: Session) -> dict[str, Any]:
     report = session.display_report
+    known = commissioning.standing(running.label_of(session))
     return {
         "url": reverse("sessions:display", args=[session.token]),
         "online": running.display_is_alive(session),
@@ -304,4 +306,9 @@ def _display_for_console(session: Session) -> dict[str, Any]:
         "overruled": report.get("overruled", []),
         "reason": session.overrule_reason,
         "failed": [check["id"] for check in running.failed_checks(session)],
+        "commissioning": {
+            "state": known.state,
+            "text": known.text,
+            "url": known.run.get_absolute_url() if known.run else reverse("sessions:commission"),
+        },
     }

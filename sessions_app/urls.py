@@ -1,6 +1,6 @@
 from django.urls import path
 
-from sessions_app.views import evidence, paper, running, studies
+from sessions_app.views import commissioning, evidence, paper, running, studies
 
 app_name = "sessions"
 
@@ -19,6 +19,17 @@ urlpatterns = [
     path("sessions/<int:pk>/seats/<int:seat_pk>/qr.svg", running.seat_qr, name="seat-qr"),
     path("sessions/<int:pk>/paper/", paper.paper, name="paper"),
     path("sessions/<int:pk>/evidence/", evidence.evidence, name="evidence"),
+    path("commissioning/", commissioning.commission, name="commission"),
+    path("commissioning/clip/", commissioning.counter_clip, name="counter-clip"),
+    path(
+        "commissioning/clip/<int:pk>/",
+        commissioning.counter_clip_file,
+        name="counter-clip-file",
+    ),
+    path("commissioning/<int:pk>/", commissioning.commissioned, name="commissioned"),
+    path(
+        "commissioning/<int:pk>/log.csv", commissioning.commissioning_log, name="commissioning-log"
+    ),
     path("show/<str:token>/", running.display, name="display"),
     path("show/<str:token>/clips/", running.display_clips, name="display-clips"),
     path("show/<str:token>/clips/<str:name>/", running.display_clip, name="display-clip"),

@@ -169,6 +169,11 @@ def failed_checks(session: Session) -> list[dict[str, Any]]:
     return [check for check in checks if not check["ok"] and check["id"] not in overruled]
 
 
+def label_of(session: Session) -> str:
+    """What the laboratory calls its display, as that told; empty where it was given no name."""
+    return str(session.display_report.get("label", ""))
+
+
 def rule_for(session: Session) -> Rule:
     """A trial may be shown in a window only where just that was overruled."""
     if not session.overrule_reason:
@@ -505,14 +510,16 @@ def display_left(session_pk: int, display: UUID) -> None:
 
 
 def display_report(
-    session_pk: int, display: UUID, checks: list[dict[str, Any]], loaded: bool, progress: str
-) -> None:
+    session_pk: int, display: UUID, checks: list[dict[str, Any]], loaded: bool, progress: str,
+    label: str = "",
+) -> None:  # fmt: skip
     with _changing(session_pk) as session:
         _require_display(session, display)
         session.display_report = {
             "checks": checks,
             "loaded": loaded,
             "progress": progress,
+            "label": label,
             "overruled": session.display_report.get("overruled", []),
         }
         session.display_seen_at = timezone.now()
@@ -590,6 +597,7 @@ def evidence_arrived(session_pk: int, display: UUID, showing_pk: UUID, report: A
             "rule": verdict.rule,
             "overruled": session.display_report.get("overruled", []),
             "overrule_reason": session.overrule_reason,
+            "display": label_of(session),
         }
         if showing.valid is None:  # the coordinator may have discarded it already
             showing.valid, showing.verdict = verdict.valid, str(verdict)[:200]

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from sessions_app.access import sessions_for
 from sessions_app.core.evidence import EXACT, TRIAL
 from sessions_app.models import CellKind, Showing
+from sessions_app.services import commissioning, running
 from upscalers.access import member_required
 
 # Of the plots, in units of their own.
@@ -46,6 +47,7 @@ def evidence(request: HttpRequest, pk: int) -> HttpResponse:
         "counts": _counts(showings),
         "rules": [EXACT, TRIAL],
         "checks": session.display_report.get("checks", []),
+        "known": commissioning.standing(running.label_of(session), session.finished_at),
         "notes": session.notes.select_related("author", "showing__cell"),
         "width": WIDTH,
         "height": HEIGHT,

@@ -16,6 +16,11 @@ const STATE_BADGES = {
   planned: "muted", ready: "ok", running: "live", paused: "warn", finished: "ok", aborted: "muted",
 };
 
+const COMMISSIONED = {
+  agrees: ["ok", "commissioned"], differs: ["bad", "light differs from log"],
+  unmeasured: ["warn", "not measured"], never: ["muted", "not commissioned"],
+};
+
 /** @param {number} seconds */
 export function clockTime(seconds) {
   const whole = Math.max(0, Math.round(seconds));
@@ -344,11 +349,22 @@ class Console {
       if (!check.ok) item.append(element("span", "advice", check.advice));
       return item;
     }));
+    this.renderCommissioning(display.commissioning);
     byId("overruled").hidden = !display.reason;
     byId("overruled").textContent = `Failed checks accepted: ${display.reason}`;
     redraw(byId("failed"), display.checks
       .filter((/** @type {any} */ check) => display.failed.includes(check.id))
       .map((/** @type {any} */ check) => element("li", "", `${check.label}: ${check.value}`)));
+  }
+
+  /** Information only: it keeps no session from being started. @param {any} known */
+  renderCommissioning({ state, text, url }) {
+    const [kind, word] = COMMISSIONED[/** @type {keyof typeof COMMISSIONED} */ (state)];
+    byId("commissioning").className = `badge badge--${kind}`;
+    byId("commissioning").textContent = word;
+    const link = /** @type {HTMLAnchorElement} */ (byId("commissioning-link"));
+    link.textContent = text;
+    link.href = url;
   }
 
   renderNotes() {

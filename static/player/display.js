@@ -10,6 +10,7 @@ import { makePainter } from "./painter.js";
 import { Power } from "./power.js";
 import { preloadClips } from "./preload.js";
 import { showCell } from "./show.js";
+import { displayLabel, placeCanvas, view, watchPage } from "./view.js";
 
 /**
  * @typedef {import("./clock.js").Phase} Phase
@@ -246,18 +247,13 @@ class Display {
     this.reported = performance.now();
     const checks = this.checks.map(({ id, label, value, ok, advice }) =>
       ({ id, label, value, ok, advice }));
-    this.socket?.say({ type: "report", checks, loaded: this.loaded, progress: this.progress });
+    this.socket?.say({
+      type: "report", checks, loaded: this.loaded, progress: this.progress, label: displayLabel(),
+    });
   }
 
-  /** One pixel on one pixel, in the middle. */
   place() {
-    const { style, width, height } = this.canvas;
-    const middle = (/** @type {number} */ room, /** @type {number} */ size) =>
-      `${Math.floor((Math.round(room * devicePixelRatio) - size) / 2) / devicePixelRatio}px`;
-    style.width = `${width / devicePixelRatio}px`;
-    style.height = `${height / devicePixelRatio}px`;
-    style.left = middle(innerWidth, width);
-    style.top = middle(innerHeight, height);
+    placeCanvas(this.canvas);
   }
 
   // ---- following the server
@@ -311,6 +307,7 @@ class Display {
     const started = state === "running" || state === "paused";
     const { instructions } = this.state;
     const failed = this.checks.filter((c) => !c.ok && !this.state.overruled.includes(c.id));
+    byId("commissioning").textContent = this.state.commissioning;
     // Once started, the panel of the laboratory is for the coordinator only when something is wrong.
     document.body.classList.toggle("is-on", instructions || (started && ready) ||
       state === "finished" || state === "aborted");
@@ -443,27 +440,6 @@ class Display {
   keep(said) {
     this.socket.keep(said);
   }
-}
-
-/** The window as far as the checks depend on it. */
-const view = () => `${innerWidth} × ${innerHeight} × ${devicePixelRatio}`;
-
-/** What would spoil a cell, noted as it happens. @param {Evidence} evidence
- * @param {HTMLCanvasElement} canvas @returns {() => void} */
-function watchPage(evidence, canvas) {
-  const stop = new AbortController();
-  const { signal } = stop;
-  document.addEventListener("visibilitychange", () => {
-    evidence.event(document.hidden ? "page hidden" : "page visible again");
-  }, { signal });
-  document.addEventListener("fullscreenchange", () => {
-    evidence.event(document.fullscreenElement ? "fullscreen entered" : "fullscreen left");
-  }, { signal });
-  window.addEventListener("resize", () => {
-    evidence.event(`window resized to ${innerWidth} × ${innerHeight}`);
-  }, { signal });
-  canvas.addEventListener("webglcontextlost", () => evidence.event("graphics lost"), { signal });
-  return () => stop.abort();
 }
 
 /** @param {unknown} error */

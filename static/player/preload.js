@@ -5,9 +5,10 @@
 /**
  * @param {string} session @param {Clip[]} clips
  * @param {(progress: {bytes: number, total: number, ready: number, clips: number}) => void} tell
+ * @param {boolean} [beside] leave the clips of other sessions where they are
  * @returns {Promise<number>} decoding speed of the slowest clip in frames per second
  */
-export async function preloadClips(session, clips, tell) {
+export async function preloadClips(session, clips, tell, beside = false) {
   const total = clips.reduce((sum, clip) => sum + clip.bytes, 0);
   await requireRoom(total);
   const worker = new Worker(new URL("./preload_worker.js", import.meta.url), { type: "module" });
@@ -27,7 +28,7 @@ export async function preloadClips(session, clips, tell) {
         const loaded = [...bytes.values()].reduce((sum, value) => sum + value, 0);
         return tell({ bytes: loaded, total, ready, clips: clips.length });
       };
-      worker.postMessage({ session, clips });
+      worker.postMessage({ session, clips, beside });
     });
   } finally {
     worker.terminate();

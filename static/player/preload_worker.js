@@ -14,6 +14,7 @@ import {
 
 self.onmessage = async ({ data }) => {
   try {
+    if (!data.beside) await forgetOtherSessions(data.session);
     await preload(data.session, data.clips);
     self.postMessage({ done: true });
   } catch (error) {
@@ -23,7 +24,6 @@ self.onmessage = async ({ data }) => {
 
 /** @param {string} session @param {Clip[]} clips */
 async function preload(session, clips) {
-  await forgetOtherSessions(session);
   const folder = await sessionFolder(session);
   let coming = fetched(folder, clips[0]);
   for (const [place, clip] of clips.entries()) {
