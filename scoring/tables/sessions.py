@@ -8,7 +8,7 @@ from typing import Any
 
 from scoring.results import Results
 from scoring.tables.declaring import Column, Table
-from sessions_app.models import Cell, Note, Showing
+from sessions_app.models import Cell, Commissioning, Note, Session, Showing
 
 AT_A_TIME = 200  # cells: what the display measured may be long
 
@@ -35,6 +35,17 @@ def _cell_rows(results: Results) -> Iterator[CellRow]:
 def _notes(results: Results) -> Iterable[Note]:
     found = Note.objects.filter(session__study=results.study)
     return found.select_related("session", "showing__cell")
+
+
+def _commissioning_rows(results: Results) -> Iterable[Commissioning]:
+    shown = Showing.objects.filter(cell__session__study=results.study)
+    ready = Session.objects.filter(study=results.study)
+    labels = {
+        *shown.values_list("evidence__display", flat=True).distinct(),
+        *ready.values_list("display_report__label", flat=True).distinct(),
+    }
+    runs = Commissioning.objects.filter(display__in=labels - {None, ""})
+    return runs.select_related("clip").order_by("display", "at")
 
 
 def _of_showing(name: str) -> Callable[[CellRow], Any]:
@@ -100,4 +111,38 @@ NOTES = Table(
     ),
 )
 
-TABLES = (CELLS, NOTES)
+COMMISSIONING = Table(
+    "commissioning",
+    "Every run of the counter clip on the displays of these sessions, and whether their light "
+    "was seen to follow the log. The display that showed a cell is named in its evidence.",
+    _commissioning_rows,
+    (
+        Column("display", "text", "What the laboratory calls the display."),
+        Column("at", "time", "When the clip was played."),
+        Column(
+            "clip", "text", "Size, frame rate and length of the clip.", lambda run: str(run.clip)
+        ),
+        Column("browser", "text", "The browser that played it, as it names itself."),
+        Column("screen", "text", "Pixels of the screen."),
+        Column("window", "text", "Pixels of the window."),
+        Column("refresh_hz", "number", "Refreshes per second, measured."),
+        Column("frames", "integer", "Frames of the clip.", "clip.frames"),
+        Column("frames_painted", "integer", "By the log.", lambda run: run.phase["frames_shown"]),
+        Column("frames_late", "integer", "By the log.", lambda run: run.phase["frames_late"]),
+        Column(
+            "missed_refreshes",
+            "integer",
+            "While the clip was on, by the log.",
+            lambda run: run.phase["missed_refreshes"],
+        ),
+        Column("measured_at", "time", "When the measurement was entered; empty: never measured."),
+        Column("instrument", "text", "What measured the light."),
+        Column("measured", "object", "What the instrument saw, JSON."),
+        Column("delay_ms", "number", "From painting to light, where it was measured."),
+        Column("agrees", "boolean", "Whether light agreed with the log; empty: not measured."),
+        Column("verdict", "text", "What did not agree."),
+        Column("remark", "text", "Remark of the coordinator."),
+    ),
+)
+
+TABLES = (CELLS, NOTES, COMMISSIONING)
