@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth import get_user_model
 
+from sessions_app.core.evidence import EXACT
 from sessions_app.models import Study
 from sessions_app.services.commissioning import Counts, Measurement
 from upscalers.access import ROLES
@@ -37,10 +38,15 @@ class StudyForm(DegradationForm, forms.ModelForm):  # type: ignore[type-arg]
         fields = (
             "name", "question", "sources", "anchor", "methods", "scale", "degradation",
             "vote_seconds", "wait_for_votes", "panels", "viewers_per_panel", "members",
+            "least_shown_percent", "late_allowed", "missed_allowed", "longest_gap_ms",
         )  # fmt: skip
         labels = {
             "vote_seconds": "Seconds to vote", "viewers_per_panel": "Viewers in each panel",
             "wait_for_votes": "Wait for everybody's votes before the next cell",
+            "least_shown_percent": "Frames shown, at least (%)",
+            "late_allowed": "Frames late, at most",
+            "missed_allowed": "Refreshes missed, at most",
+            "longest_gap_ms": "Longest standstill (ms)",
         }  # fmt: skip
         widgets = {"question": forms.Textarea(attrs={"rows": 2})}
 
@@ -77,8 +83,27 @@ class StudyForm(DegradationForm, forms.ModelForm):  # type: ignore[type-arg]
         if data.get("anchor") in slugs:
             name = name_of(data["anchor"])
             self.add_error("methods", f"{name} is the anchor: it is not compared with itself.")
+        self._complete_rule(data)
         data["methods"] = [slug for slug in (*all_methods(), *_removed(slugs)) if slug in slugs]
         return data
+
+    def _complete_rule(self, data: dict[str, Any]) -> None:
+        """What is left empty allows nothing."""
+        for name in ("least_shown_percent", "late_allowed", "missed_allowed"):
+            if name not in self.errors and data.get(name) is None:
+                data[name] = self.fields[name].initial
+        if data.get("longest_gap_ms") is not None and data.get("missed_allowed") == 0:
+            self.add_error(
+                "longest_gap_ms",
+                "A standstill is a row of missed refreshes: allow some of those, or leave this "
+                "empty.",
+            )
+
+    @property
+    def allows_faults(self) -> bool:
+        """Whether the allowances are to be seen at once."""
+        names = ("least_shown_percent", "late_allowed", "missed_allowed", "longest_gap_ms")
+        return self.instance.rule != EXACT or any(name in self.errors for name in names)
 
 
 def _removed(slugs: Iterable[str]) -> list[str]:

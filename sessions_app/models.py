@@ -19,6 +19,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from sessions_app.core.commissioning import Log, Painted
+from sessions_app.core.evidence import (
+    LEAST_SHOWN,
+    LONGEST_GAP_MS,
+    MOST_LATE,
+    MOST_MISSED,
+    SHORTEST_GAP_MS,
+    Rule,
+    allowing,
+)
 from sessions_app.core.protocol import EXPERT_VIEWING, PROTOCOLS, Protocol
 from upscalers import store
 from upscalers.models import PVS, Job, Rendition, Source
@@ -70,6 +79,22 @@ class Study(models.Model):
     wait_for_votes = models.BooleanField(
         default=False, help_text="the next cell begins only when every seat has voted"
     )
+    least_shown_percent = models.FloatField(
+        default=100.0, blank=True, help_text="of each clip's frames",
+        validators=[MinValueValidator(100 * LEAST_SHOWN), MaxValueValidator(100)],
+    )  # fmt: skip
+    late_allowed = models.PositiveSmallIntegerField(
+        default=0, blank=True, help_text="frames of a clip",
+        validators=[MaxValueValidator(MOST_LATE)],
+    )  # fmt: skip
+    missed_allowed = models.PositiveSmallIntegerField(
+        default=0, blank=True, help_text="refreshes while a clip is on",
+        validators=[MaxValueValidator(MOST_MISSED)],
+    )  # fmt: skip
+    longest_gap_ms = models.FloatField(
+        null=True, blank=True, help_text="without a refresh; empty: not limited by itself",
+        validators=[MinValueValidator(SHORTEST_GAP_MS), MaxValueValidator(LONGEST_GAP_MS)],
+    )  # fmt: skip
     seed = models.BigIntegerField(default=new_seed)
     planned_at = models.DateTimeField(null=True)
     plan_notes = models.JSONField(default=list, help_text="what the planner had to say")
@@ -93,6 +118,16 @@ class Study(models.Model):
     @property
     def protocol(self) -> Protocol:
         return PROTOCOLS[self.protocol_slug].with_vote_seconds(self.vote_seconds)
+
+    @property
+    def rule(self) -> Rule:
+        """By which its showings count, unless checks of the display were overruled."""
+        return allowing(
+            round(self.least_shown_percent / 100, 6),
+            self.late_allowed,
+            self.missed_allowed,
+            self.longest_gap_ms,
+        )
 
 
 class Pair(models.Model):

@@ -5,8 +5,9 @@ Judges how a cell was shown; knows nothing of who voted or what was compared.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 MOST_PHASES = 40
@@ -49,37 +50,78 @@ class Rule:
 
     name: str
     least_shown: float  # share of a clip's frames
-    late_allowed: bool
-    missed_refreshes_allowed: bool
+    most_late: float  # frames of a clip
+    most_missed: float  # refreshes while a clip is on
     longest_gap_ms: float
     off_speed: float  # share by which a clip may be fast or slow
     forgiven: tuple[str, ...] = ()  # events, by their first word
 
-    @property
-    def least_shown_percent(self) -> float:
-        return 100 * self.least_shown
+    def as_json(self) -> dict[str, Any]:
+        """With what is not limited as null."""
+        return {
+            name: None if value == math.inf else list(value) if name == "forgiven" else value
+            for name, value in asdict(self).items()
+        }
 
-    @property
-    def off_speed_percent(self) -> float:
-        return 100 * self.off_speed
+    def __str__(self) -> str:
+        """What it asks of each clip of a showing."""
+        shown = (
+            "every frame" if self.least_shown == 1 else f"{100 * self.least_shown:g} % of frames"
+        )
+        parts = [
+            f"{shown} shown",
+            _at_most(self.most_late, "frame", "late"),
+            _at_most(self.most_missed, "refresh", "missed"),
+            f"length within one refresh and {100 * self.off_speed:g} %",
+        ]
+        if self.longest_gap_ms < math.inf:
+            parts.append(f"no standstill over {self.longest_gap_ms:g} ms")
+        return ", ".join(part for part in parts if part)
+
+
+def _at_most(most: float, what: str, how: str) -> str:
+    if most == math.inf:
+        return ""
+    if not most:
+        return f"no {what} {how}"
+    plural = "es" if what.endswith("h") else "s"
+    return f"at most {most:g} {what}{plural if most > 1 else ''} {how}"
 
 
 # As much off its rate as a clip may be to get whole refreshes per frame.
-EXACT = Rule("exact", 1.0, False, False, float("inf"), off_speed=0.0025)
+EXACT = Rule("exact", 1.0, 0, 0, math.inf, off_speed=0.0025)
 # For trying things out: a coordinator overruled a failed check, so exactness was given up.
-TRIAL = Rule("trial", 0.9, True, True, 500.0, off_speed=0.1, forgiven=("fullscreen", "window"))
+TRIAL = Rule(
+    "trial", 0.9, math.inf, math.inf, 500.0, off_speed=0.1, forgiven=("fullscreen", "window")
+)
+# A study may allow less than is wanted of it by the exact rule, but never what a trial forbids.
+LEAST_SHOWN, MOST_LATE, MOST_MISSED = TRIAL.least_shown, 50, 50
+SHORTEST_GAP_MS, LONGEST_GAP_MS = 40.0, TRIAL.longest_gap_ms
+
+
+def allowing(least_shown: float, late: int, missed: int, longest_gap_ms: float | None) -> Rule:
+    """A study's own rule; the exact one where nothing is allowed."""
+    gap = math.inf if longest_gap_ms is None else longest_gap_ms
+    if (least_shown, late, missed, gap) == (1.0, 0, 0, math.inf):
+        return EXACT
+    return Rule("study", least_shown, late, missed, gap, off_speed=EXACT.off_speed)
 
 
 @dataclass(frozen=True)
 class Verdict:
     valid: bool
     reasons: tuple[str, ...]
-    rule: str
+    rule: Rule
+    inexact: tuple[str, ...] = ()  # what the exact rule would not have let pass
 
     def __str__(self) -> str:
-        if self.valid:
-            return "shown exactly" if self.rule == EXACT.name else "shown well enough for a trial"
-        return "; ".join(self.reasons)
+        if not self.valid:
+            return "; ".join(self.reasons)
+        if self.rule.name == TRIAL.name:
+            return "shown well enough for a trial"
+        if not self.inexact:
+            return "shown exactly"
+        return f"shown as the study allows: {'; '.join(self.inexact)}"
 
 
 def parse_evidence(data: Any) -> Evidence:
@@ -144,6 +186,13 @@ def _text(value: Any) -> str:
 
 def judge(evidence: Evidence, clips: Mapping[str, tuple[str, int]], rule: Rule = EXACT) -> Verdict:
     """`clips`: for each stimulus phase the digest of the clip that belongs there and its frames."""
+    reasons = _reasons(evidence, clips, rule)
+    return Verdict(not reasons, reasons, rule, _reasons(evidence, clips, EXACT))
+
+
+def _reasons(
+    evidence: Evidence, clips: Mapping[str, tuple[str, int]], rule: Rule
+) -> tuple[str, ...]:
     reasons: list[str] = []
     measured = {phase.name: phase for phase in evidence.phases}
     # A phase ends with a refresh, and a standstill moves its ends.
@@ -160,7 +209,7 @@ def judge(evidence: Evidence, clips: Mapping[str, tuple[str, int]], rule: Rule =
     for event in evidence.events:
         if event.phase in clips and event.what.split(" ")[0] not in rule.forgiven:
             reasons.append(f"{event.phase}: {event.what}")
-    return Verdict(not reasons, tuple(reasons), rule.name)
+    return tuple(reasons)
 
 
 def _faults(phase: PhaseEvidence, frames: int, grain_ms: float, rule: Rule) -> list[str]:
@@ -173,8 +222,8 @@ def _faults(phase: PhaseEvidence, frames: int, grain_ms: float, rule: Rule) -> l
         faults.append(f"{phase.name}: lasted {length}")
     if phase.frames_shown < rule.least_shown * frames:
         faults.append(f"{phase.name}: {phase.frames_shown} of {frames} frames shown")
-    if phase.frames_late and not rule.late_allowed:
+    if phase.frames_late > rule.most_late:
         faults.append(f"{phase.name}: {phase.frames_late} frames late")
-    if phase.missed_refreshes and not rule.missed_refreshes_allowed:
+    if phase.missed_refreshes > rule.most_missed:
         faults.append(f"{phase.name}: {phase.missed_refreshes} refreshes missed")
     return faults

@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from sessions_app.core.evidence import EXACT, TRIAL, Rule, judge, parse_evidence
+from sessions_app.core.evidence import TRIAL, Rule, judge, parse_evidence
 from sessions_app.core.protocol import Phase
 from sessions_app.live import announce
 from sessions_app.models import (
@@ -177,7 +177,7 @@ def label_of(session: Session) -> str:
 def rule_for(session: Session) -> Rule:
     """A trial may be shown in a window only where just that was overruled."""
     if not session.overrule_reason:
-        return EXACT
+        return session.study.rule
     overruled = session.display_report.get("overruled", [])
     return TRIAL if "fullscreen" in overruled else replace(TRIAL, forgiven=())
 
@@ -594,7 +594,8 @@ def evidence_arrived(session_pk: int, display: UUID, showing_pk: UUID, report: A
         verdict = judge(evidence, expected, rule_for(session))
         showing.evidence = {
             **report,
-            "rule": verdict.rule,
+            "rule": verdict.rule.name,
+            "rule_terms": verdict.rule.as_json(),
             "overruled": session.display_report.get("overruled", []),
             "overrule_reason": session.overrule_reason,
             "display": label_of(session),

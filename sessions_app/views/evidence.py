@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from sessions_app.access import sessions_for
-from sessions_app.core.evidence import EXACT, TRIAL
+from sessions_app.core.evidence import TRIAL
 from sessions_app.models import CellKind, Showing
 from sessions_app.services import commissioning, running
 from upscalers.access import member_required
@@ -45,7 +45,7 @@ def evidence(request: HttpRequest, pk: int) -> HttpResponse:
         "rows": rows,
         "strips": _strips(rows),
         "counts": _counts(showings),
-        "rules": [EXACT, TRIAL],
+        "rules": [session.study.rule, TRIAL],
         "checks": session.display_report.get("checks", []),
         "known": commissioning.standing(running.label_of(session), session.finished_at),
         "notes": session.notes.select_related("author", "showing__cell"),

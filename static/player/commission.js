@@ -56,7 +56,7 @@ class CommissioningPage {
     } catch (error) {
       this.tell(error instanceof Error ? error.message : String(error), true);
     }
-    byId("prepare").toggleAttribute("disabled", !this.field("rate").value);
+    byId("prepare").toggleAttribute("disabled", !this.field("rate").value || !this.field("size").value);
     byId("play").toggleAttribute("disabled", !this.clip);
   }
 
@@ -73,7 +73,8 @@ class CommissioningPage {
     byId("screen").textContent = `${this.screen().join(" × ")} pixels`;
     this.restrict("size", (value) => value.split("x").every((side, i) => Number(side) <= this.screen()[i]));
     this.restrict("rate", (value) => refreshesPerFrame(this.hz, [Number(value), 1]).whole);
-    this.tell(this.field("rate").value ? "" : "No frame rate of the clip divides this refresh " +
+    if (!this.field("size").value) this.tell("The clip fits no screen as small as this.", true);
+    else this.tell(this.field("rate").value ? "" : "No frame rate of the clip divides this refresh " +
       "rate: set the screen to 50, 60, 100 or 120 Hz and reload the page.", true);
   }
 

@@ -1,0 +1,85 @@
+"""Which showings count: by the exact rule, by a study's own, by that of a trial."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sessions_app.core.evidence import EXACT, TRIAL, Evidence, Rule, allowing, judge, parse_evidence
+
+CLIPS = {"a": ("ab", 250)}
+
+
+def evidence(gap: float = 20.0, **phase: Any) -> Evidence:
+    told = {
+        "name": "a", "planned_ms": 10000.0, "measured_ms": 10000.0, "frames_shown": 250,
+        "frames_late": 0, "missed_refreshes": 0, **phase,
+    }  # fmt: skip
+    return parse_evidence(
+        {
+            "refresh_hz": 50.0, "largest_gap_ms": gap, "phases": [told], "events": [],
+            "clips": {"a": "ab"},
+        }
+    )  # fmt: skip
+
+
+LOOSE = allowing(0.98, 2, 3, 90.0)
+
+
+@pytest.mark.parametrize(
+    ("seen", "inside"),
+    [
+        (evidence(), True),
+        (evidence(frames_shown=245), True),
+        (evidence(frames_shown=244), False),
+        (evidence(frames_late=2), True),
+        (evidence(frames_late=3), False),
+        (evidence(missed_refreshes=3, gap=80.0), True),
+        (evidence(missed_refreshes=4, gap=80.0), False),
+        (evidence(missed_refreshes=3, gap=100.0), False),
+        (evidence(measured_ms=10200.0), False),
+    ],
+)
+def test_a_study_counts_what_it_allows_and_no_more(seen: Evidence, inside: bool) -> None:
+    assert judge(seen, CLIPS, LOOSE).valid is inside
+
+
+def test_a_verdict_says_what_was_not_exact_though_it_counts() -> None:
+    allowed = judge(evidence(frames_late=2), CLIPS, LOOSE)
+    assert str(allowed) == "shown as the study allows: a: 2 frames late"
+    assert str(judge(evidence(), CLIPS, LOOSE)) == "shown exactly"
+    assert str(judge(evidence(frames_late=2), CLIPS)) == "a: 2 frames late"
+    assert str(judge(evidence(), CLIPS, TRIAL)) == "shown well enough for a trial"
+
+
+def test_a_study_that_allows_nothing_has_the_exact_rule() -> None:
+    assert allowing(1.0, 0, 0, None) is EXACT
+    assert not judge(evidence(missed_refreshes=1, gap=40.0), CLIPS, EXACT).valid
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (EXACT, "every frame shown, no frame late, no refresh missed, length within one refresh "
+                "and 0.25 %"),
+        (LOOSE, "98 % of frames shown, at most 2 frames late, at most 3 refreshes missed, length "
+                "within one refresh and 0.25 %, no standstill over 90 ms"),
+        (allowing(1.0, 1, 1, None), "every frame shown, at most 1 frame late, at most 1 refresh "
+                                    "missed, length within one refresh and 0.25 %"),
+        (TRIAL, "90 % of frames shown, length within one refresh and 10 %, no standstill over "
+                "500 ms"),
+    ],
+)  # fmt: skip
+def test_a_rule_states_itself_in_words(rule: Rule, words: str) -> None:
+    assert str(rule) == words
+
+
+def test_a_rule_is_kept_as_strict_json() -> None:
+    kept = json.loads(json.dumps(TRIAL.as_json(), allow_nan=False))
+    assert kept["most_late"] is None and kept["forgiven"] == ["fullscreen", "window"]
+    again = replace(TRIAL, **{k: math.inf for k, v in kept.items() if v is None})
+    assert again.as_json() == kept
