@@ -125,6 +125,7 @@ def stamp(study: Study) -> Iterator[StampLine]:
         "protocol": protocol.name,
         "scale of scores": f"{protocol.scale.lowest} to {protocol.scale.highest}",
         "anchor method": study.anchor,
+        "rule by which a showing counts": f"{study.rule.name}: {study.rule}",
         "exported at": timezone.now().isoformat(timespec="seconds"),
         "Midgrey": settings.VERSION,
         "Python": platform.python_version(),

@@ -112,6 +112,14 @@ def test_every_part_of_a_rating_is_exported():
     assert {column.id for column in declared} == set(Rating._fields)
 
 
+def test_the_stamp_names_the_rule_by_which_showings_count(study, tmp_path):
+    study.late_allowed = 2
+    study.save()
+    stamp = {row["name"]: row["value"] for row in read(export(study, tmp_path / "o"), "method")}
+    rule = stamp["rule by which a showing counts"]
+    assert rule.startswith("study: every frame shown, at most 2 frames late, no refresh missed")
+
+
 def test_the_stamp_names_seed_constants_and_versions(study, tmp_path):
     stamp = {row["name"]: row["value"] for row in read(export(study, tmp_path / "o"), "method")}
     assert stamp["seed of the plan"] == str(study.seed)
