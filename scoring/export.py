@@ -37,23 +37,48 @@ def write_folder(
     only: Sequence[str] = (),
     tell: Tell | None = None,
 ) -> None:
-    """Whole files or none: they are finished elsewhere on the same disk, then moved in."""
-    folder = folder.absolute()
     form = FORMATS[file_format]
-    _refuse_taken(folder, dict.fromkeys(form.file_of(one.id) for one in _chosen(only)), force)
-    with unfinished(folder) as elsewhere:
-
-        @contextmanager
-        def open_file(name: str) -> Iterator[IO[bytes]]:
-            with (elsewhere / name).open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-
+    names = dict.fromkeys(form.file_of(table.id) for table in _chosen(only))
+    with whole_or_not_at_all(folder, names, force) as open_file:
         _write(file_format, contents(results, only, tell), open_file)
-        names = sorted(path.name for path in elsewhere.iterdir())
+
+
+@contextmanager
+def whole_or_not_at_all(folder: Path, names: Iterable[str], force: bool) -> Iterator[Opener]:
+    """Files are finished elsewhere on the same disk, then moved in."""
+    folder = folder.absolute()
+    _refuse_taken(folder, names, force)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = folder.parent / f".{folder.name}.{uuid.uuid4().hex}"
+    unfinished.mkdir()
+    try:
+        yield writing_into(unfinished)
         _refuse_taken(folder, names, force)  # somebody may have been faster
-        _move_in(elsewhere, folder, names)
+        _move_in(unfinished, folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def writing_into(folder: Path) -> Opener:
+    @contextmanager
+    def open_file(name: str) -> Iterator[IO[bytes]]:
+        with (folder / name).open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+
+    return open_file
+
+
+def writing_to(stream: IO[bytes]) -> Opener:
+    """Whatever the file's name; the stream stays open."""
+
+    @contextmanager
+    def open_file(name: str) -> Iterator[IO[bytes]]:
+        yield stream
+        stream.flush()
+
+    return open_file
 
 
 def write_zip(
@@ -83,12 +108,7 @@ def write_stream(
             "--table NAME, or a folder with -o DIR."
         )
 
-    @contextmanager
-    def open_file(name: str) -> Iterator[IO[bytes]]:
-        yield stream
-        stream.flush()
-
-    _write(file_format, contents(results, only, tell), open_file)
+    _write(file_format, contents(results, only, tell), writing_to(stream))
 
 
 def contents(
@@ -139,21 +159,9 @@ def _refuse_taken(folder: Path, names: Iterable[str], force: bool) -> None:
         )
 
 
-@contextmanager
-def unfinished(target: Path) -> Iterator[Path]:
-    """A folder beside the target, so that what is finished can be moved; gone afterwards."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    folder = target.parent / f".{target.name}.{uuid.uuid4().hex}"
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _move_in(elsewhere: Path, folder: Path, names: Iterable[str]) -> None:
+def _move_in(finished: Path, folder: Path) -> None:
     if not folder.exists():
-        elsewhere.rename(folder)
+        finished.rename(folder)
         return
-    for name in names:
-        (elsewhere / name).replace(folder / name)
+    for path in sorted(finished.iterdir()):
+        path.replace(folder / path.name)

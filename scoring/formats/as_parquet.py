@@ -9,7 +9,7 @@ from typing import Any
 from scoring.formats.content import Content, Format, FormatUnavailable, Opener
 from scoring.tables.declaring import Column
 
-ROWS_PER_GROUP = 1 << 17
+ROWS_PER_GROUP = 1 << 15
 
 
 def write(contents: Iterable[Content], open_file: Opener) -> None:
@@ -20,13 +20,18 @@ def write(contents: Iterable[Content], open_file: Opener) -> None:
             "Parquet is written by pyarrow, which is not installed: pip install '.[parquet]' in "
             "Midgrey's folder, or take another format."
         ) from error
-    for content in contents:
-        schema = _schema(content)
-        with (
-            open_file(PARQUET.file_of(content.id)) as file,
-            pyarrow.parquet.ParquetWriter(file, schema, compression="zstd") as writer,
-        ):
-            _write_table(content, schema, writer)
+    usual = pyarrow.default_memory_pool()
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # the usual one keeps 50 MB it once had
+    try:
+        for content in contents:
+            schema = _schema(content)
+            with (
+                open_file(PARQUET.file_of(content.id)) as file,
+                pyarrow.parquet.ParquetWriter(file, schema, compression="zstd") as writer,
+            ):
+                _write_table(content, schema, writer)
+    finally:
+        pyarrow.set_memory_pool(usual)
 
 
 def _write_table(content: Content, schema: Any, writer: Any) -> None:

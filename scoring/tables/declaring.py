@@ -39,8 +39,11 @@ class Column:
     def values(self, rows: Sequence[Any]) -> list[Any]:
         """Plain Python of the column's kind, None for what is not there, not a number or infinite;
         times in UTC; objects as strict JSON has them."""
+        values = list(map(self.of, rows))
+        if set(map(type, values)) <= _READY.get(self.kind, set()):  # far quicker than one by one
+            return values
         plain = _PLAIN[self.kind]
-        return [None if value is None else plain(value) for value in map(self.of, rows)]
+        return [None if value is None else plain(value) for value in values]
 
 
 Columns = tuple[Column, ...]
@@ -98,4 +101,9 @@ _PLAIN: dict[Kind, Callable[[Any], Any]] = {
     "boolean": bool,
     "time": lambda moment: moment.astimezone(UTC),
     "object": _object,
+}
+_READY: dict[Kind, set[type]] = {
+    "text": {str, type(None)},
+    "integer": {int, type(None)},
+    "boolean": {bool, type(None)},
 }

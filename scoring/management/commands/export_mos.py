@@ -1,4 +1,4 @@
-"""manage.py export_mos STUDY --format csv|json|parquet|xlsx -o DIR"""
+"""manage.py export_mos STUDY --format csv|json|parquet|xlsx -o DIR, or --sureal -o DIR"""
 
 from __future__ import annotations
 
@@ -6,15 +6,26 @@ import os
 import signal
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from scoring.export import TABLE_NAMES, ExportError, write_folder, write_stream
+from scoring.export import (
+    TABLE_NAMES,
+    ExportError,
+    whole_or_not_at_all,
+    write_folder,
+    write_stream,
+    writing_to,
+)
 from scoring.formats import FORMATS
 from scoring.ratings import one_moment
 from scoring.results import Results
+from scoring.sureal_export import FILE_NAME as SUREAL
+from scoring.sureal_export import NothingToExport, write_sureal
 from sessions_app.models import Study
 
 STDOUT = Path("-")
@@ -46,16 +57,24 @@ class Command(BaseCommand):
             metavar="NAME",
             help=f"this table only; may be repeated. There are: {', '.join(TABLE_NAMES)}",
         )
+        parser.add_argument(
+            "--sureal",
+            action="store_true",
+            help=f"instead, the counted votes as a dataset of Netflix' sureal, {SUREAL}",
+        )
         parser.add_argument("--force", action="store_true", help="replace files of an older export")
 
     def handle(self, *args: Any, **options: Any) -> None:
         study = _study(options["study"])
-        # Ended from outside, it clears away what is unfinished, as it does on Ctrl-C.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         try:
-            with one_moment():
-                self._export(Results(study), options)
-        except ExportError as error:
+            with ended_gently(), one_moment():
+                results = Results(study)
+                self._export(results, options)
+                if not options["table"]:
+                    self._warn(results)
+                if options["output"] != STDOUT:
+                    self.stdout.write(f"{_summary(results)}, in {options['output']}")
+        except (ExportError, NothingToExport) as error:
             raise CommandError(str(error)) from error
         except BrokenPipeError:
             _close_stdout()
@@ -64,17 +83,21 @@ class Command(BaseCommand):
             raise CommandError(f"Cannot write to {options['output']}: {error.strerror}.") from error
 
     def _export(self, results: Results, options: dict[str, Any]) -> None:
-        folder, chosen = options["output"], (options["format"], options["table"])
-        if folder == STDOUT:
-            write_stream(results, chosen[0], sys.stdout.buffer, chosen[1], self._tell)
-            return
-        write_folder(results, chosen[0], folder, options["force"], chosen[1], self._tell)
-        self._report(results, folder)
+        folder, force, only = options["output"], options["force"], options["table"]
+        if options["sureal"] and folder == STDOUT:
+            write_sureal(results, writing_to(sys.stdout.buffer))
+        elif options["sureal"]:
+            with whole_or_not_at_all(folder, [SUREAL], force) as open_file:
+                write_sureal(results, open_file)
+        elif folder == STDOUT:
+            write_stream(results, options["format"], sys.stdout.buffer, only, self._tell)
+        else:
+            write_folder(results, options["format"], folder, force, only, self._tell)
 
     def _tell(self, text: str) -> None:
         self.stderr.write(text, self.style.NOTICE)
 
-    def _report(self, results: Results, folder: Path) -> None:
+    def _warn(self, results: Results) -> None:
         if not results.viewers:
             self.stderr.write("Warning: nobody has voted in a counted cell yet; no MOS.")
         warnings = dict.fromkeys(
@@ -82,10 +105,23 @@ class Command(BaseCommand):
         )
         for text in warnings:
             self.stderr.write(f"Warning: {text}")
-        self.stdout.write(
-            f"{results.study.name}: {len(results.counted)} counted votes of "
-            f"{len(results.viewers)} viewers on {len(results.stimuli)} PVSs, in {folder}"
-        )
+
+
+def _summary(results: Results) -> str:
+    return (
+        f"{results.study.name}: {len(results.counted)} counted votes of "
+        f"{len(results.viewers)} viewers on {len(results.stimuli)} PVSs"
+    )
+
+
+@contextmanager
+def ended_gently() -> Iterator[None]:
+    """Ended from outside, it clears away what is unfinished, as it does on Ctrl-C."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _close_stdout() -> None:

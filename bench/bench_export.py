@@ -1,0 +1,168 @@
+"""How fast ratings are exported and in how much memory, beside pandas on the same rows.
+
+Each measurement is a process of its own: rows are made one by one and go through the export's own
+columns and writers into a file, which is removed. Memory is the process' high-water mark (VmHWM),
+all libraries included. pandas holds the same rows as a DataFrame, the way an analyst would export
+them; building it is not timed, and it gets fewer rows than we do, since it must hold them all.
+`--database N` also stores N votes in a throw-away PostgreSQL and exports that study whole.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+FORMATS = ("csv", "json", "parquet", "xlsx")
+VIEWERS, STIMULI = 24, 480
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=200_000, help="through each writer")
+    parser.add_argument("--xlsx-rows", type=int, help="the same for xlsx, which is slow")
+    parser.add_argument("--peer-rows", type=int, default=200_000, help="for pandas, and for us")
+    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
+    parser.add_argument("--database", type=int, default=0, metavar="N", help="votes to store")
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        return child(*options.child)
+    print(f"load average {os.getloadavg()[0]:.1f}")
+    for form in options.formats:
+        rows = options.rows if form != "xlsx" else options.xlsx_rows or options.rows
+        say(form, "ours", rows)
+        for who in ("ours", "pandas"):
+            say(form, who, options.peer_rows)
+    if options.database:
+        say("csv", "database", options.database)
+
+
+def say(form: str, who: str, rows: int) -> None:
+    command = [sys.executable, __file__, "--child", form, who, str(rows)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    print(
+        f"{form:8} {who:9} {rows:>12,} rows  {found['rows_per_second']:>10,.0f} rows/s  "
+        f"peak {found['peak_mb']:>6,.0f} MB (before the first row {found['base_mb']:,.0f} MB)  "
+        f"file {found['file_mb']:,.0f} MB"
+    )
+
+
+def child(form: str, who: str, rows: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        work = {"ours": ours, "pandas": by_pandas, "database": from_database}[who]
+        seconds, base = work(form, int(rows), Path(folder))
+        size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+    found = {
+        "rows_per_second": int(rows) / seconds,
+        "base_mb": base,
+        "peak_mb": memory("VmHWM"),
+        "file_mb": size / 1e6,
+    }
+    print(json.dumps(found))
+
+
+def ours(form: str, rows: int, folder: Path) -> tuple[float, float]:
+    set_up()
+    from scoring.export import writing_into
+    from scoring.formats import FORMATS as WRITERS
+    from scoring.formats import Content
+    from scoring.tables.declaring import in_parts
+    from scoring.tables.votes import RATINGS
+
+    base, began = memory("VmHWM"), time.perf_counter()
+    parts = in_parts(RATINGS.columns, ratings(rows))
+    content = Content(RATINGS.id, RATINGS.description, RATINGS.columns, parts)
+    WRITERS[form].write([content], writing_into(folder))
+    return time.perf_counter() - began, base
+
+
+def by_pandas(form: str, rows: int, folder: Path) -> tuple[float, float]:
+    set_up()
+    import pandas as pd
+
+    base = memory("VmHWM")
+    table = pd.DataFrame(ratings(rows))
+    if form == "xlsx":  # pandas refuses times with a zone
+        for name in ("cast_at", "received_at"):
+            table[name] = table[name].map(datetime.isoformat)
+    path, began = folder / f"ratings.{form}", time.perf_counter()
+    if form == "csv":
+        table.to_csv(path, index=False)
+    elif form == "json":
+        table.to_json(path, orient="records", date_format="iso")
+    elif form == "parquet":
+        table.to_parquet(path, compression="zstd")
+    else:
+        table.to_excel(path, index=False, engine="xlsxwriter")
+    return time.perf_counter() - began, base
+
+
+def ratings(rows: int) -> Iterator[Any]:
+    from scoring.ratings import Rating
+
+    start = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    for vote in range(rows):
+        cell, place = divmod(vote, 2 * VIEWERS)
+        viewer, box = divmod(place, 2)
+        pvs = (cell * 7 + box) % STIMULI
+        cast = start + timedelta(milliseconds=37 * vote)
+        late = vote % 97 == 0
+        yield Rating(
+            vote, 1, cell // 30, cell % 30, "test", f"5b1a0f3e-0000-4000-8000-{cell:012x}",
+            f"V{viewer:02}", "AB"[box], pvs, f"harbour-{pvs // 8}", f"method-{pvs % 8}", 2.0,
+            "bicubic", digest if pvs % 3 else "", (vote * 7919) % 11, cast,
+            cast + timedelta(milliseconds=80), vote % 3, "device", not late, not late,
+            "not shown properly: a: 3 frames late" if late else "",
+        )  # fmt: skip
+
+
+def from_database(form: str, rows: int, folder: Path) -> tuple[float, float]:
+    """The whole export of a stored study: query, statistics and files."""
+    from django.test.utils import setup_databases, teardown_databases
+
+    set_up()
+    databases = setup_databases(verbosity=0, interactive=False)
+    try:
+        study = stored_study(rows)
+        from django.core.management import call_command
+
+        base, began = memory("VmHWM"), time.perf_counter()
+        call_command("export_mos", study.slug, "-o", str(folder / "out"), "--format", form)
+        return time.perf_counter() - began, base
+    finally:
+        teardown_databases(databases, verbosity=0)
+
+
+def stored_study(rows: int) -> Any:
+    from tests.factories import StudyFactory, make_panel, make_user
+
+    factory = StudyFactory(make_user("olga"), sources=[f"clip-{k}" for k in range(16)])
+    while rows > 0:
+        session = factory.run_session(make_panel(VIEWERS))
+        rows -= session.cells.count() * 2 * VIEWERS
+    return factory.study
+
+
+def set_up() -> None:
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    import django
+
+    django.setup()
+
+
+def memory(what: str) -> float:
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1e3 for line in status if line.startswith(what))
+
+
+if __name__ == "__main__":
+    main()
