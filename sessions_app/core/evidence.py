@@ -65,9 +65,8 @@ class Rule:
 
     def __str__(self) -> str:
         """What it asks of each clip of a showing."""
-        shown = (
-            "every frame" if self.least_shown == 1 else f"{100 * self.least_shown:g} % of frames"
-        )
+        share = f"at least {100 * self.least_shown:g} % of the frames"
+        shown = "every frame" if self.least_shown == 1 else share
         parts = [
             f"{shown} shown",
             _at_most(self.most_late, "frame", "late"),

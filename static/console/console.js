@@ -349,6 +349,7 @@ class Console {
       if (!check.ok) item.append(element("span", "advice", check.advice));
       return item;
     }));
+    byId("commissioning-line").hidden = !display.online;
     this.renderCommissioning(display.commissioning);
     byId("overruled").hidden = !display.reason;
     byId("overruled").textContent = `Failed checks accepted: ${display.reason}`;

@@ -66,12 +66,12 @@ def test_a_study_that_allows_nothing_has_the_exact_rule() -> None:
     [
         (EXACT, "every frame shown, no frame late, no refresh missed, length within one refresh "
                 "and 0.25 %"),
-        (LOOSE, "98 % of frames shown, at most 2 frames late, at most 3 refreshes missed, length "
-                "within one refresh and 0.25 %, no standstill over 90 ms"),
+        (LOOSE, "at least 98 % of the frames shown, at most 2 frames late, at most 3 refreshes "
+                "missed, length within one refresh and 0.25 %, no standstill over 90 ms"),
         (allowing(1.0, 1, 1, None), "every frame shown, at most 1 frame late, at most 1 refresh "
                                     "missed, length within one refresh and 0.25 %"),
-        (TRIAL, "90 % of frames shown, length within one refresh and 10 %, no standstill over "
-                "500 ms"),
+        (TRIAL, "at least 90 % of the frames shown, length within one refresh and 10 %, no "
+                "standstill over 500 ms"),
     ],
 )  # fmt: skip
 def test_a_rule_states_itself_in_words(rule: Rule, words: str) -> None:
