@@ -21,7 +21,7 @@ from django.db.models import Case, F, IntegerField, Q, QuerySet, When
 from sessions_app.models import Cell, CellKind, ShowingState, Slot, Study, Vote
 from upscalers.models import PVS
 
-BATCH = 10_000  # rows fetched at a time
+BATCH = 5_000  # rows fetched at a time
 _JUDGED_BY = ("showing__cell__kind", "showing__valid", "showing__state", "showing__verdict")
 
 
