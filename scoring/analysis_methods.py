@@ -15,7 +15,7 @@ from scoring.stats.matrix import FloatArray, IntArray
 from scoring.stats.mixed_model import MixedModel, fit_mixed_model
 from scoring.stats.multiplicity import benjamini_hochberg
 from scoring.stats.power import AfterTest, after_test
-from scoring.stats.ranking import Ranking, rank_methods
+from scoring.stats.ranking import BestOfContent, Ranking, best_of_contents, rank_methods
 
 Found = dict[str, Any]
 
@@ -56,6 +56,10 @@ class Methods:
             )
             for a, b in zip(self.ranking.first, self.ranking.second, strict=True)
         )
+
+    @cached_property
+    def best_of_contents(self) -> tuple[BestOfContent, ...]:
+        return best_of_contents(self.scores, self.content, self.method)
 
     def compared(self) -> Found:
         """Ranking and pairs; empty with fewer than two methods."""

@@ -17,7 +17,7 @@ from scoring.raw_scores import RawScores, natural
 from scoring.stats.matrix import FloatArray
 from scoring.stats.screening import Screening, Verdict
 from scoring.study_scores import Condition, Stimulus, raw_scores_of
-from sessions_app.models import Cell, SessionState, Study
+from sessions_app.models import Cell, SessionState, Study, Viewer
 from upscalers.models import PVS
 
 
@@ -29,6 +29,13 @@ class Results:
         self.viewers: list[str] = sorted(self.counted["viewer"].unique(), key=natural)
         self.stimuli = _stimuli_of(study, self.ratings["pvs"].unique().tolist())
         self.measurements = _measurements_of(self.stimuli)
+
+    @cached_property
+    def without_votes(self) -> list[str]:
+        """Viewers who have a seat in the test and no vote that counts."""
+        seated = Viewer.objects.filter(study=self.study, seats__session__training=False)
+        codes = set(seated.values_list("code", flat=True))
+        return sorted(codes - set(self.viewers), key=natural)
 
     @cached_property
     def raw_scores(self) -> RawScores:

@@ -55,6 +55,93 @@ RULES = {
         "PVSs without a MOS or without a value of the metric are never used. PSNR has no value "
         "where the PVS equals its source; the metric's note says so."
     ),
+    "rule_statistic": (
+        "What the chosen rule looks at, and its limit; the reason says it in a sentence. Below "
+        f"{MINIMUM_STIMULI} PVSs nobody is judged."
+    ),
+    "order": "Order in which the rule removed viewers, the worst first.",
+    "votes": "Viewers with a counted vote.",
+    "change": "MOS of the viewers used less MOS of all viewers.",
+    "by_hand": (
+        "Left out by a person, whatever the rule says. Rules judge all viewers first. It is a "
+        "deviation from the rule, so name it with its reason where the numbers are used."
+    ),
+    "groups": (
+        "Methods with a letter in common do not differ significantly (paired t test by viewers, "
+        "Holm over all pairs, level 0.05). Not to differ significantly is not to be equal."
+    ),
+    "difference": (
+        "Mean over viewers of each viewer's mean difference over the sources that both methods "
+        "have, with Student's t interval of 95 %."
+    ),
+    "p_holm": (
+        "Paired t test, two-sided, corrected by Holm over all pairs of methods: below 0.05 the "
+        "difference is significant."
+    ),
+    "p_bh": "The same test by Benjamini and Hochberg, which limits the share of false findings.",
+    "p_sign": "Exact sign test over viewers, not corrected; differences of 0 are left out.",
+    "p_wilcoxon": (
+        "Wilcoxon's signed ranks over viewers, not corrected; exact for the ranks at hand, ties "
+        "included, up to 50 differences."
+    ),
+    "preference": (
+        "Share of viewers who scored the first method higher, of those who scored the two "
+        "differently, with Wilson's interval of 95 %."
+    ),
+    "best_of_source": (
+        "The method with the highest MOS on this source. Others not significantly worse: paired t "
+        "test against the best, Holm over the methods of the source. Choosing the best after the "
+        "votes favours it, and one source has few votes: a hint, no proof."
+    ),
+    "detectable": (
+        "The smallest true difference of two methods that comes out significant in 80 % of tests "
+        "with so many viewers, by the measured spread; level 0.05 divided by the number of pairs."
+    ),
+    "icc_single": (
+        "ICC(2,1): how reliable one viewer's score is; absolute agreement, over the PVSs that all "
+        "viewers scored. 1 is perfect."
+    ),
+    "icc_mean": "ICC(2,k): how reliable the MOS of this panel is.",
+    "alpha_interval": (
+        "Krippendorff's alpha with squared distances: 1 is perfect agreement, 0 is chance. Missing "
+        "votes are no obstacle."
+    ),
+    "alpha_ordinal": "Krippendorff's alpha by the order of the scores only.",
+    "split_half": (
+        "Mean correlation between the MOS of random halves of the panel, stepped up to the whole "
+        "panel (Spearman-Brown), 200 halves."
+    ),
+    "sos_a": (
+        "SOS: variance = a (MOS - lowest) (highest - MOS). The larger, the more viewers disagree."
+    ),
+    "between_viewers": "Pearson correlation of two viewers over the PVSs that both scored.",
+    "rest": "Pearson correlation of a viewer with the mean of all others.",
+    "bias": (
+        "Subject model (P.910 Annex E, regularised): how much higher than the panel the viewer "
+        f"scores, all viewers together; interval {Z} standard errors."
+    ),
+    "inconsistency": (
+        "Subject model: standard deviation of the viewer's scores about quality plus bias, with "
+        "its 95 % interval. Careless viewers weigh less instead of being left out."
+    ),
+    "mapping": (
+        "The metric on the scale of the MOS by the best cubic that never turns within the data "
+        "(ITU-T P.1401)."
+    ),
+    "plcc": f"Pearson of mapped metric and MOS; interval by Fisher's z: {Z} / sqrt(n - 3).",
+    "srocc": "Spearman's rank correlation of metric and MOS, without mapping.",
+    "krocc": "Kendall's tau-b of metric and MOS, without mapping.",
+    "rmse": "sqrt(sum of squared errors / (n - 4)) after the mapping; interval by chi-square.",
+    "rmse_star": "The same for what goes beyond the MOS' own 95 % interval.",
+    "outlier_ratio": "Share of PVSs whose error is larger than the MOS' own 95 % interval.",
+    "metric_difference": (
+        "PLCC of the first metric less that of the second, over the PVSs that both have; interval "
+        "by Zou, which heeds that both meet the same MOS."
+    ),
+    "williams": (
+        "Williams' test of two correlations with the same MOS, corrected by Holm over all pairs "
+        "of metrics."
+    ),
 }
 
 

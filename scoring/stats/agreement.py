@@ -143,6 +143,23 @@ def split_half(scores: FloatArray, *, splits: int = SPLITS, seed: int = 0) -> fl
     return float(np.mean(found)) if found else float("nan")
 
 
+def between_viewers(scores: FloatArray) -> FloatArray:
+    """Viewers by viewers, Pearson's r over the stimuli that both scored.
+
+    NaN with fewer than 3 of these, or where one of the two gave the same score to all of them.
+    """
+    voted = (~np.isnan(scores)).astype(np.float64)
+    centre = np.nanmean(scores) if voted.any() else 0.0
+    filled = np.where(voted > 0, scores - centre, 0.0)
+    n = voted.T @ voted
+    own = filled.T @ voted  # sum of the row's viewer over what both scored
+    covariance = filled.T @ filled - divide(own * own.T, n)
+    spread = (filled**2).T @ voted - divide(own**2, n)
+    spread = np.where((n >= 3) & (spread > 1e-9), spread, np.nan)
+    r = covariance / np.sqrt(spread * spread.T)
+    return np.asarray(np.clip(r, -1.0, 1.0), dtype=np.float64)
+
+
 def _ordinal_scale(margin: FloatArray) -> FloatArray:
     """Krippendorff's ordinal distance is that between the midpoints of cumulated frequencies."""
     return np.asarray(np.cumsum(margin) - margin / 2, dtype=np.float64)

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 
 from .comparison import Paired, method_differences, paired, viewer_means
-from .matrix import BoolArray, FloatArray, IntArray
+from .matrix import BoolArray, FloatArray, IntArray, group_rows
 from .mos import MosTable, mean_opinion_scores
 from .multiplicity import holm
 
@@ -28,6 +28,21 @@ class Ranking:
     p_holm: FloatArray
     groups: tuple[tuple[int, ...], ...]  # places of the methods that do not differ
     warning: str
+
+
+@dataclass(frozen=True)
+class BestOfContent:
+    """The methods of one content, best first, and the first of them less each of the others."""
+
+    content: int
+    methods: IntArray
+    mos: MosTable
+    less_others: Paired  # a row for each method but the first; Holm over these rows
+
+    def alike(self, alpha: float = ALPHA) -> IntArray:
+        """The best, and those not significantly worse."""
+        worse = self.less_others.p_t_holm < alpha
+        return np.asarray(self.methods[np.concatenate([[True], ~worse])])
 
 
 def rank_methods(
@@ -60,6 +75,32 @@ def rank_methods(
         groups_alike(different),
         _warning(content, method),
     )
+
+
+def best_of_contents(
+    scores: FloatArray, content: IntArray, method: IntArray
+) -> tuple[BestOfContent, ...]:
+    """Content by content, those that somebody scored. Several stimuli of a method count as their
+    mean, viewer by viewer."""
+    found = []
+    for one in np.unique(content):
+        known, group = np.unique(method[content == one], return_inverse=True)
+        means = group_rows(scores[content == one], group, len(known))
+        scored = ~np.isnan(means).all(axis=1)
+        known, means = known[scored], means[scored]
+        if len(known) == 0:
+            continue
+        order = np.argsort(-mean_opinion_scores(means).mos, kind="stable")
+        ordered = means[order]
+        found.append(
+            BestOfContent(
+                int(one),
+                known[order],
+                mean_opinion_scores(ordered),
+                paired(ordered[:1] - ordered[1:]),
+            )
+        )
+    return tuple(found)
 
 
 def groups_alike(different: BoolArray) -> tuple[tuple[int, ...], ...]:

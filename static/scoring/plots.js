@@ -1,49 +1,67 @@
-// Draws the figures a results page carries as JSON, in the page's colours, and saves them as files.
+// Draws the figures a page carries as JSON, in the page's colours, and saves them as files.
 // Computes nothing: every number comes from the server.
+
+import { csvOf } from "./figure_csv.js";
 
 /**
  * @typedef {object} Figure
- * @property {object[]} data
+ * @property {object[]} data traces; `meta.series` says which colour and symbol, `meta.look` more
  * @property {object} layout
  * @property {number} lines height of the plot in lines of text, without axis and legend
+ * @property {Record<string, string>} columns names of x, y, z and text in the CSV
  */
 
 // Distinguishable with any colour vision (after Okabe and Ito), darkened or lightened to keep
-// contrast with the background; the symbol says the same without colour.
+// contrast with the background; symbol and dash say the same without colour.
 const COLOURS = {
   dark: ["#56b4e9", "#e69f00", "#35c496", "#f0a6d2", "#f0e442", "#ff8a5c", "#b9b9ff", "#c8c8c8"],
   light: ["#0072b2", "#a86400", "#007a58", "#a8407c", "#7d6d00", "#c24a00", "#5a4fcf", "#555555"],
 };
-const SYMBOLS = ["circle", "diamond", "square", "triangle-up", "x", "star", "triangle-down", "hexagon"];
-const PAPER = { text: "#1d1d1d", line: "#cfcfcf", background: "#ffffff" };
+const SYMBOLS = [
+  "circle", "diamond", "square", "triangle-up", "x", "star", "triangle-down", "hexagon",
+  "cross", "pentagon", "bowtie", "hourglass",
+];
+// One hue from faint to strong: as readable in grey, and strong always means more.
+const SCALES = {
+  dark: [[0, "#1f2426"], [0.5, "#35606f"], [1, "#b5e2ee"]],
+  light: [[0, "#ffffff"], [0.5, "#9ec4d2"], [1, "#0b4a5e"]],
+};
+const PAPER = { theme: "light", text: "#1d1d1d", line: "#cfcfcf", background: "#ffffff" };
 const SAVED = { width: 960, scale: { png: 2, svg: 1 } };
+const printing = matchMedia("print");
 
 /** @param {HTMLElement} holder @returns {Figure} */
 function figureOf(holder) {
   return JSON.parse(document.getElementById(holder.dataset.figure).textContent);
 }
 
-/** The page's own colours, as they are now. */
+/** The page's own colours as they are now; those of paper when it is printed. */
 function pageStyle() {
   const style = getComputedStyle(document.documentElement);
+  const em = parseFloat(style.fontSize);
+  if (printing.matches) return { ...PAPER, em };
   return {
-    colours: COLOURS[document.documentElement.dataset.theme] ?? COLOURS.dark,
+    theme: document.documentElement.dataset.theme === "light" ? "light" : "dark",
     text: style.getPropertyValue("--text").trim(),
     line: style.getPropertyValue("--line").trim(),
     background: "rgba(0,0,0,0)",
-    em: parseFloat(style.fontSize),
+    em,
   };
 }
 
 /** @param {Figure} figure */
-function dressed(figure, { colours, text, line, background, em }, width) {
+function dressed(figure, style, width) {
+  const { text, line, background, em } = style;
   const axis = { gridcolor: line, linecolor: line, tickcolor: line, fixedrange: true, automargin: true };
-  const rows = figure.layout.showlegend ? legendRows(figure, width, em) : 0;
-  const margin = { l: 3.2 * em, r: em, t: 0.6 * em, b: (3.4 + 1.5 * rows) * em };
+  const legend = figure.layout.showlegend ? legendRows(figure, width, em) : 0;
+  const margin = { l: 3.2 * em, r: em, t: 0.6 * em, b: (3.4 + 1.5 * legend) * em };
   const layout = {
     ...figure.layout,
     xaxis: { ...axis, ...figure.layout.xaxis },
     yaxis: { ...axis, ...figure.layout.yaxis },
+    shapes: (figure.layout.shapes ?? []).map((one) => ({
+      ...one, layer: "below", line: { color: text, width: em / 14, dash: "dash" },
+    })),
     font: { family: "system-ui, sans-serif", size: 0.85 * em, color: text },
     paper_bgcolor: background,
     plot_bgcolor: background,
@@ -55,19 +73,55 @@ function dressed(figure, { colours, text, line, background, em }, width) {
       itemclick: false, itemdoubleclick: false,
     },
   };
-  const data = figure.data.map((trace) => {
-    const place = trace.meta.series;
-    const color = colours[place % colours.length];
-    const error = { color, thickness: em / 10, width: em / 4 };
+  return { data: figure.data.map((trace) => dress(trace, style, width)), layout };
+}
+
+function dress(trace, style, width) {
+  const { em, theme, text } = style;
+  const place = trace.meta.series;
+  const color = COLOURS[theme][place % COLOURS[theme].length];
+  const symbol = SYMBOLS[place % SYMBOLS.length];
+  if (trace.type === "heatmap") return heat(trace, style, width);
+  if (trace.type === "box") {
     return {
-      ...trace,
-      line: { color, width: em / 9 },
-      marker: { color, symbol: SYMBOLS[place % SYMBOLS.length], size: 0.62 * em },
-      ...(trace.error_x && { error_x: { ...trace.error_x, ...error } }),
-      ...(trace.error_y && { error_y: { ...trace.error_y, ...error } }),
+      ...trace, line: { color, width: em / 9 }, fillcolor: "rgba(0,0,0,0)", boxmean: true,
+      width: 0.2, hoverinfo: "x",
     };
-  });
-  return { data, layout };
+  }
+  const error = { color, thickness: em / 10, width: em / 4 };
+  const looks = {
+    "": { marker: { color, symbol, size: 0.62 * em }, line: { color, width: em / 9 } },
+    outline: {
+      marker: { color, symbol: "circle-open", size: 0.62 * em, line: { color, width: em / 9 } },
+    },
+    ring: {
+      marker: { color: text, symbol: "circle-open", size: 1.05 * em, line: { color: text, width: em / 12 } },
+      hoverinfo: "skip",
+    },
+    swarm: { marker: { color, symbol, size: 0.26 * em, opacity: 0.7 }, hoverinfo: "x" },
+    curve: { line: { color: text, width: em / 9, dash: "dash" }, hoverinfo: "skip" },
+    guide: { line: { color: text, width: em / 16, dash: "dot" }, hoverinfo: "skip" },
+  };
+  return {
+    ...trace,
+    ...looks[trace.meta.look ?? ""],
+    ...(trace.error_x && { error_x: { ...trace.error_x, ...error } }),
+    ...(trace.error_y && { error_y: { ...trace.error_y, ...error } }),
+  };
+}
+
+function heat(trace, { em, theme }, width) {
+  const roomy = width / (trace.x.length + 2) > 2 * em;
+  return {
+    ...trace,
+    colorscale: SCALES[theme],
+    hoverongaps: false,
+    xgap: 1,
+    ygap: 1,
+    ...(roomy && { texttemplate: "%{z:.2f}", textfont: { size: 0.7 * em } }),
+    hovertemplate: "%{y} with %{x}: %{z:.3f}<extra></extra>",
+    showscale: false, // its gradient would need a style in the markup, which the policy forbids
+  };
 }
 
 /** How many lines the legend will take, so that it never lies over the axis. */
@@ -87,28 +141,59 @@ function legendRows(figure, width, em) {
 
 /** @param {HTMLElement} holder */
 function draw(holder) {
+  if (!holder.clientWidth || !holder.isConnected) return; // folded away, or swapped out meanwhile
   const { data, layout } = dressed(figureOf(holder), pageStyle(), holder.clientWidth);
   Plotly.react(holder, data, { ...layout, width: holder.clientWidth }, { displayModeBar: false });
 }
 
 /** Saves in the colours of paper, whatever the page's theme, for a report. */
 async function save(holder, format) {
-  const style = { colours: COLOURS.light, ...PAPER, em: 16 };
-  const { data, layout } = dressed(figureOf(holder), style, SAVED.width);
+  const figure = figureOf(holder);
+  if (format === "csv") {
+    const url = URL.createObjectURL(new Blob([csvOf(figure)], { type: "text/csv" }));
+    download(url, `${holder.dataset.file}.csv`);
+    URL.revokeObjectURL(url);
+    return;
+  }
+  const { data, layout } = dressed(figure, { ...PAPER, em: 16 }, SAVED.width);
   const url = await Plotly.toImage(
     { data, layout: { ...layout, width: SAVED.width } },
     { format, width: SAVED.width, height: layout.height, scale: SAVED.scale[format] },
   );
+  download(url, `${holder.dataset.file}.${format}`);
+}
+
+function download(url, name) {
   const link = document.createElement("a");
   link.href = url;
-  link.download = `${holder.dataset.file}.${format}`;
+  link.download = name;
   link.click();
 }
 
-const drawAll = () => document.querySelectorAll("[data-figure]").forEach(draw);
-drawAll();
-document.addEventListener("htmx:afterSettle", drawAll);
+const holders = () => [...document.querySelectorAll("[data-figure]")];
+const drawAll = () => holders().forEach(draw);
+
+/** Room for all first, so that nothing moves; then one figure at a time, so that nothing waits. */
+async function drawInTurn() {
+  const { em } = pageStyle();
+  const waiting = holders();
+  for (const one of waiting) one.style.minHeight = `${(figureOf(one).lines * 1.15 + 4) * em}px`;
+  for (const one of waiting) {
+    draw(one);
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+}
+
+drawInTurn();
+document.addEventListener("htmx:beforeSwap", (event) => {
+  event.detail.target.querySelectorAll?.(".js-plotly-plot").forEach((one) => Plotly.purge(one));
+});
+document.addEventListener("htmx:afterSettle", drawInTurn);
 document.addEventListener("midgrey:theme", drawAll);
+printing.addEventListener("change", drawAll);
+document.addEventListener("toggle", (event) => {
+  event.target.querySelectorAll?.("[data-figure]").forEach(draw);
+}, true);
 let pending = 0;
 addEventListener("resize", () => {
   cancelAnimationFrame(pending);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -53,21 +54,94 @@ def figure(page: Page, name: str) -> Locator:
 def test_every_plot_is_drawn_and_nothing_is_blocked_or_fails(
     page: Page, complaints: list[str]
 ) -> None:
-    for name in ("figure-sources", "figure-methods", "figure-psnr_y", "figure-ssim", "figure-vmaf"):
-        expect(figure(page, name).locator(".main-svg").first).to_be_visible()
+    for one in page.locator("[data-figure]").all():
+        expect(one.locator(".main-svg").first).to_be_visible()
     expect(figure(page, "figure-sources").locator(".scatterlayer .point")).to_have_count(12)
-    expect(figure(page, "figure-vmaf").locator(".scatterlayer .point")).to_have_count(12)
+    expect(
+        figure(page, "figure-vmaf").locator(".scatterlayer .trace:not(:has(.point))")
+    ).to_have_count(1)
     assert complaints == []
 
 
-def test_the_plot_follows_the_choice_of_viewers(page: Page) -> None:
-    def drawn() -> list[float]:
-        return json.loads(page.locator("#figure-sources").text_content())["data"][0]["x"]
+def answer(page: Page) -> Locator:
+    return page.get_by_role("region", name="Answer")
 
-    screened = drawn()
-    page.get_by_role("link", name="All viewers").click()
-    expect(page.get_by_role("link", name="All viewers")).to_have_attribute("aria-current", "page")
-    assert drawn() != screened
+
+def drawn(page: Page) -> list[float]:
+    return json.loads(page.locator("#figure-sources").text_content() or "")["data"][0]["x"]
+
+
+def test_another_rule_is_computed_at_once_and_stands_in_the_address(
+    page: Page, complaints: list[str]
+) -> None:
+    screened = drawn(page)
+    page.get_by_label("Viewers used", exact=True).select_option("all")
+    expect(answer(page).get_by_text("10 of 10 viewers.")).to_be_visible()
+    assert drawn(page) != screened
+    assert page.url.endswith("?rule=all")
+    page.reload()
+    expect(page.get_by_label("Viewers used", exact=True)).to_have_value("all")
+    assert complaints == []
+
+
+def test_a_viewer_left_out_by_hand_is_gone_from_the_numbers_and_named(
+    page: Page, complaints: list[str]
+) -> None:
+    before = drawn(page)
+    page.locator("#per-pvs-folded > summary").click()
+    page.get_by_label("Leave out V03 by hand").check()
+    expect(answer(page).get_by_text("Left out by hand: V03.")).to_be_visible()
+    expect(answer(page).get_by_text("8 of 10 viewers.")).to_be_visible()
+    assert drawn(page) != before
+    assert page.url.endswith("?rule=pearson_iterative&without=V03")
+    expect(page.get_by_label("Leave out V03 by hand")).to_be_focused()
+    expect(page.locator("#per-pvs-folded")).not_to_have_attribute("open", "")
+    expect(figure(page, "figure-vmaf").locator(".main-svg").first).to_be_visible()
+    page.reload()
+    expect(page.get_by_label("Leave out V03 by hand")).to_be_checked()
+    page.get_by_label("Leave out V03 by hand").uncheck()
+    expect(answer(page).get_by_text("9 of 10 viewers.")).to_be_visible()
+    assert drawn(page) == before
+    assert complaints == []
+
+
+def test_a_word_shows_its_rule_to_pointer_key_and_finger(page: Page) -> None:
+    word = page.get_by_role("link", name="PLCC", exact=True)
+    assert "Fisher" in (word.get_attribute("title") or "")
+    word.click()
+    expect(page.locator(".rule-note")).to_have_text(word.get_attribute("title") or "")
+    page.keyboard.press("Escape")
+    expect(page.locator(".rule-note")).to_be_hidden()
+    page.keyboard.press("Tab")
+    expect(page.locator(".rule-note")).to_contain_text("Spearman")
+
+
+def test_on_paper_plots_are_dark_on_white(page: Page) -> None:
+    page.emulate_media(media="print")
+    page.wait_for_function(
+        "getComputedStyle(document.querySelector('[data-figure=figure-vmaf] .xtick text')).fill"
+        " === 'rgb(29, 29, 29)'"
+    )
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_the_data_of_a_plot_are_saved_as_csv(page: Page, tmp_path: Path) -> None:
+    for name, header, rows in (
+        ("figure-sources", ["series", "MOS", "low", "high", "source"], 12),
+        ("figure-votes", ["score", "method"], 12 * 9),
+        ("figure-between", ["viewer", "with", "pearson"], 10 * 11),
+    ):
+        with page.expect_download() as waiting:
+            card = page.locator("figure", has=figure(page, name))
+            card.get_by_role("button", name="Save the data as CSV").click()
+        saved = tmp_path / f"{name}.csv"
+        waiting.value.save_as(saved)
+        with saved.open(newline="") as file:
+            first, *lines = csv.reader(file)
+        assert (first, len(lines)) == (header, rows)
+    with (tmp_path / "figure-sources.csv").open(newline="") as file:
+        found = [float(row["MOS"]) for row in csv.DictReader(file) if row["series"] == "Lanczos"]
+    assert found == drawn(page)
 
 
 def test_a_plot_takes_the_colours_of_the_theme(page: Page) -> None:
@@ -88,25 +162,23 @@ def test_a_plot_takes_the_colours_of_the_theme(page: Page) -> None:
     )
 
 
-@pytest.mark.parametrize(("button", "begin"), [("SVG", b"<svg"), ("PNG", b"\x89PNG")])
-def test_a_plot_is_saved_as_a_file(
-    page: Page, complaints: list[str], button: str, begin: bytes, tmp_path: Path
-) -> None:
+def test_a_plot_is_saved_as_a_picture(page: Page, complaints: list[str], tmp_path: Path) -> None:
     card = page.locator("figure", has=figure(page, "figure-vmaf"))
-    with page.expect_download() as waiting:
-        card.get_by_role("button", name=button).click()
-    assert waiting.value.suggested_filename == f"vmaf.{button.lower()}"
-    saved = tmp_path / "plot"
-    waiting.value.save_as(saved)
-    assert saved.read_bytes().startswith(begin)
+    for kind, begin in (("svg", b"<svg"), ("png", b"\x89PNG")):
+        with page.expect_download() as waiting:
+            card.get_by_role("button", name=kind.upper()).click()
+        assert waiting.value.suggested_filename == f"vmaf.{kind}"
+        saved = tmp_path / f"plot.{kind}"
+        waiting.value.save_as(saved)
+        assert saved.read_bytes().startswith(begin)
     assert complaints == []
 
 
-@pytest.mark.parametrize("width", [360, 1280, 3840])
-def test_the_page_fits_the_screen(page: Page, width: int) -> None:
-    page.set_viewport_size({"width": width, "height": 800})
-    page.wait_for_function(
-        "document.documentElement.scrollWidth <= innerWidth"
-        " && [...document.querySelectorAll('.plot .main-svg')]"
-        ".every(svg => svg.getBoundingClientRect().right <= innerWidth)"
-    )
+def test_the_page_fits_every_screen(page: Page) -> None:
+    for width in (360, 1280, 3840):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_function(
+            "document.documentElement.scrollWidth <= innerWidth"
+            " && [...document.querySelectorAll('.plot .main-svg')]"
+            ".every(svg => svg.getBoundingClientRect().right <= innerWidth)"
+        )

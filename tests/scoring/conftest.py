@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from django.urls import reverse
 
 from tests.factories import StudyFactory, make_panel, make_user
 
@@ -39,3 +40,17 @@ def factory(empty_factory) -> StudyFactory:
 @pytest.fixture
 def study(factory):
     return factory.study
+
+
+@pytest.fixture
+def results_page(client, people):
+    """The results page of the study as its owner asks for it."""
+
+    def get(rule="", without=(), slug="first-look"):
+        client.force_login(people.owner)
+        query = ({"rule": rule} if rule else {}) | {"without": list(without)}
+        response = client.get(reverse("scoring:results", args=[slug]), query)
+        assert response.status_code == 200
+        return response
+
+    return get

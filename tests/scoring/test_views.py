@@ -6,7 +6,6 @@ import zipfile
 import pytest
 from django.urls import reverse
 
-from scoring.models import Measurement
 from sessions_app.models import CellKind
 from tests.factories import StudyFactory, make_panel
 from tests.streaming import pieces_of
@@ -70,36 +69,6 @@ def test_an_empty_list_says_how_to_begin(client, people):
     assert reverse("sessions:new-study") in text
 
 
-def test_screened_and_unscreened_stand_side_by_side(client, people, study):
-    response = page(client, people.colleague, "scoring:results")
-    row = response.context["mos_rows"][0]
-    assert (row["all"]["votes"], row["screened"]["votes"]) == (11, 9)
-    text = response.content.decode()
-    for estimate in (row["all"], row["screened"]):
-        assert f"<b>{estimate['mos']:.2f}</b>" in text
-        assert f"±&nbsp;{estimate['ci']:.2f}" in text
-
-
-@pytest.mark.parametrize("viewers", ["all", "pearson", "bt500", "nonsense"])
-def test_every_choice_of_viewers_has_its_page(client, people, study, viewers):
-    response = page(client, people.owner, "scoring:results", viewers=viewers)
-    expected = "pearson_iterative" if viewers == "nonsense" else viewers
-    assert response.context["selection"] == expected
-    used = {"all": 11, "pearson": 9, "pearson_iterative": 9, "bt500": 10}[expected]
-    assert response.context["answer"].viewers == used
-
-
-def test_each_rejected_viewer_is_shown_with_statistic_threshold_and_reason(client, people, study):
-    response = page(client, people.owner, "scoring:results")
-    rows = {row["code"]: row for row in response.context["screening_rows"]}
-    text = response.content.decode()
-    for code in ("V10", "V11"):
-        assert rows[code]["found"].verdict == "rejected"
-        assert rows[code]["statistic"] in text
-        assert rows[code]["found"].reason.replace("'", "&#x27;") in text
-    assert "upside down" in rows["V11"]["found"].reason
-
-
 def test_a_small_panel_is_warned_of(client, people, empty_factory):
     empty_factory.run_session(make_panel(3))
     text = page(client, people.owner, "scoring:results").content.decode()
@@ -109,7 +78,7 @@ def test_a_small_panel_is_warned_of(client, people, empty_factory):
 def test_one_viewer_gets_a_page_without_intervals(client, people, empty_factory):
     empty_factory.run_session(make_panel(1))
     response = page(client, people.owner, "scoring:results")
-    assert response.context["mos_rows"][0]["all"]["ci"] is None
+    assert response.context["sources"]["rows"][0]["all"]["ci"] is None
     assert "Not screened" in response.content.decode()
 
 
@@ -154,13 +123,3 @@ def test_an_unknown_format_is_refused_with_those_there_are(client, people, study
     response = page(client, people.owner, "scoring:export", format="xls")
     assert response.status_code == 400
     assert "csv or json" in response.content.decode()
-
-
-def test_a_pvs_without_a_value_of_a_metric_is_counted_beside_its_correlation(client, people, study):
-    lost = Measurement.objects.filter(metric="psnr_y").first()
-    lost.mean = None
-    lost.save()
-    text = page(client, people.owner, "scoring:results").content.decode()
-    assert '<dd>11 <span class="muted">(1 left out)</span></dd>' in text
-    assert text.count("left out)") == 1
-    assert "Higher is better." in text

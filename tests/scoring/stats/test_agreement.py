@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from scoring.stats.agreement import (
     agreement,
+    between_viewers,
     icc,
     krippendorff_alpha,
     sos_parameter,
@@ -120,3 +121,25 @@ def test_alpha_agrees_with_its_definition_over_pairs(scores, ordinal):
     n = len(everything)
     expected = sum(distance(a, b) for a in everything for b in everything) / (n - 1)
     assert found == pytest.approx(1 - observed / expected, abs=1e-9)
+
+
+def test_correlation_between_viewers_is_over_what_both_scored():
+    scores = np.random.default_rng(2).integers(0, 11, (12, 5)).astype(float)
+    np.testing.assert_allclose(between_viewers(scores), np.corrcoef(scores.T), atol=1e-12)
+    scores[:4, 0] = scores[2:7, 1] = np.nan
+    shared = slice(7, 12)
+    expected = np.corrcoef(scores[shared, 0], scores[shared, 1])[0, 1]
+    found = between_viewers(scores)
+    assert found[0, 1] == pytest.approx(expected, abs=1e-12)
+    assert found[1, 0] == found[0, 1]
+
+
+def test_viewers_without_spread_or_common_stimuli_have_no_correlation():
+    scores = np.random.default_rng(2).integers(0, 11, (6, 4)).astype(float)
+    scores[:, 0] = 5
+    scores[:4, 1] = np.nan
+    found = between_viewers(scores)
+    assert np.isnan(found[0]).all()
+    assert np.isnan(found[1, 2])
+    assert not np.isnan(found[2, 3])
+    assert between_viewers(np.full((3, 2), np.nan)).shape == (2, 2)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from scoring.stats.comparison import compare_methods, paired, wilson
 from scoring.stats.multiplicity import benjamini_hochberg, holm
-from scoring.stats.ranking import groups_alike, rank_methods
+from scoring.stats.ranking import best_of_contents, groups_alike, rank_methods
 from scoring.stats.signed import sign_test, wilcoxon
 
 from . import published
@@ -228,3 +228,24 @@ def test_one_method_and_none_are_ranked_without_pairs():
     assert len(ranked([5]).p_holm) == 0
     empty = np.array([], dtype=np.intp)
     assert rank_methods(np.empty((0, 3)), empty, empty).groups == ()
+
+
+def test_the_best_of_a_content_is_compared_with_the_others_of_that_content():
+    generator = np.random.default_rng(5)
+    quality = np.array([[3, 7, 7.1], [6, 2, 4]])
+    content, method = (grid.ravel() for grid in np.indices(quality.shape))
+    noise = generator.normal(0, 0.3, (6, 9))
+    scores = quality.ravel()[:, None] + generator.normal(0, 1, 9) + noise
+    first, second = best_of_contents(scores, content, method)
+    assert set(first.alike().tolist()) == {1, 2}
+    assert (second.methods.tolist(), second.alike().tolist()) == ([0, 2, 1], [0])
+    against = scipy.stats.ttest_rel(scores[3], scores[[5, 4]], axis=1)
+    np.testing.assert_allclose(second.less_others.p_t, against.pvalue)
+    np.testing.assert_allclose(second.less_others.p_t_holm, holm(against.pvalue))
+    np.testing.assert_allclose(second.mos.mos, scores[[3, 5, 4]].mean(axis=1))
+
+
+def test_methods_nobody_scored_are_not_among_the_best_of_a_content():
+    scores = np.array([[5.0, 6], [np.nan, np.nan], [np.nan, np.nan]])
+    (found,) = best_of_contents(scores, np.array([0, 0, 1]), np.array([0, 1, 1]))
+    assert (found.content, found.methods.tolist(), found.alike().tolist()) == (0, [0], [0])
