@@ -33,6 +33,7 @@ urlpatterns = [
     path("show/<str:token>/", running.display, name="display"),
     path("show/<str:token>/clips/", running.display_clips, name="display-clips"),
     path("show/<str:token>/clips/<str:name>/", running.display_clip, name="display-clip"),
+    path("seat/worker.js", running.seat_worker, name="seat-worker"),
     path("seat/<str:token>/", running.seat, name="seat"),
     path("join/", running.join, name="join"),
 ]

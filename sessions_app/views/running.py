@@ -5,6 +5,8 @@ They only hand out what the links allow; what happens in a session goes through 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from io import BytesIO
 from typing import Any
@@ -21,6 +23,8 @@ from django.http import (
     JsonResponse,
 )
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.templatetags.static import static
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -102,6 +106,31 @@ def seat(request: HttpRequest, token: str) -> HttpResponse:
     grades = _grades(found.session)
     context = {"seat": found, "grades": grades, "lowest_first": grades[::-1]}
     return render(request, "sessions_app/seat.html", context)
+
+
+# All that a seat's page is made of, beside itself.
+SEAT_FILES = (
+    "css/midgrey.css", "css/seat.css", "img/mark.svg", "live/socket.js", "seat/seat.js",
+)  # fmt: skip
+
+
+@require_safe
+def seat_worker(request: HttpRequest) -> HttpResponse:
+    """The service worker of seats. Its address says what it may look after: /seat/ and below."""
+    shell = [static(name) for name in SEAT_FILES]
+    context = {"shell": json.dumps(shell), "fixed": names_are_fixed(shell)}
+    source = render_to_string("sessions_app/seat_worker.js", context)
+    version = hashlib.sha256(source.encode()).hexdigest()[:12]
+    return HttpResponse(
+        f'const VERSION = "{version}";\n{source}',
+        content_type="text/javascript; charset=utf-8",
+        headers={"Cache-Control": "no-cache"},
+    )
+
+
+def names_are_fixed(urls: list[str]) -> bool:
+    """Whether they carry their content's hash, so that what they name never changes."""
+    return not any(url.endswith(name) for url, name in zip(urls, SEAT_FILES, strict=True))
 
 
 @csrf_exempt  # it changes nothing, and over plain http there is no cookie to compare with

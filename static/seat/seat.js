@@ -1,5 +1,6 @@
 // The seat: two boxes, eleven grades each, while a vote is open. A score is called saved only when
-// the server has committed it; until then it is kept on this device and sent again and again.
+// the server has committed it; until then it is kept on this device and sent again and again. So is
+// what the server said last, and by a service worker the page itself: it opens without the server.
 
 import { LiveSocket, Outbox } from "../live/socket.js";
 
@@ -8,6 +9,7 @@ import { LiveSocket, Outbox } from "../live/socket.js";
 /** @type {Slot[]} */
 const SLOTS = ["A", "B"];
 const SECOND_DIGIT_WITHIN = 800;
+const REMEMBERED = 12 * 3600e3; // ms after which what the server said is of no use to anybody
 const NEWS_WITHIN = 1500; // a display that is connected tells of its vote phase at once
 
 /** @param {string} id */
@@ -39,15 +41,19 @@ class SeatPage {
     this.refusals = new Map();
     this.open = false;
     this.digit = { value: "", at: 0 };
+    this.worker = String(data.worker);
+    this.memory = `midgrey-seat-${data.token}`;
+    this.stays = false; // whether this device keeps the page
     this.outbox = new Outbox(String(data.token));
     for (const { message: vote } of this.outbox.kept) this.wasTapped(vote.showing, vote.slot, vote.at);
     this.socket = new LiveSocket(String(data.socket), {
       outbox: this.outbox,
-      onstate: (state) => this.follow(state),
+      onstate: (state) => this.hear(state),
       onlink: () => this.render(),
       onrefused: ({ reason }) => this.close(reason),
       onanswer: ({ message }, error, answer) => this.answered(message, error, answer),
     });
+    this.remember();
     for (const slot of SLOTS) {
       byId(`box-${slot}`).addEventListener("change", (event) => {
         this.vote(slot, Number(/** @type {HTMLInputElement} */ (event.target).value));
@@ -64,6 +70,48 @@ class SeatPage {
     if (document.visibilityState === "visible") {
       await navigator.wakeLock?.request("screen").catch(() => null);
     }
+  }
+
+  // ---- what outlives the page
+
+  /** @param {any} state fresh from the server */
+  hear(state) {
+    this.follow(state);
+    if (!this.isOver()) this.stay();
+    if (this.stays) this.keep();
+  }
+
+  stay() {
+    this.stays = true;
+    // Over plain http, and in some private windows, there is none: the page needs the server to open.
+    if (this.worker) navigator.serviceWorker?.register(this.worker).catch(() => null);
+    this.worker = "";
+  }
+
+  keep() {
+    const kept = { state: this.state, offset: this.socket.clock.offset, at: Date.now() };
+    localStorage.setItem(this.memory, JSON.stringify(kept));
+  }
+
+  /** Where the server was when this page was open last. */
+  remember() {
+    const kept = JSON.parse(localStorage.getItem(this.memory) ?? "null");
+    if (!kept || Math.abs(Date.now() - kept.at) > REMEMBERED) return;
+    this.socket.clock.offset = kept.offset;
+    this.stays = true;
+    this.follow(kept.state);
+  }
+
+  /** Nothing is left to vote or to deliver. */
+  async letGo() {
+    this.stays = false;
+    localStorage.removeItem(this.memory);
+    const registration = await navigator.serviceWorker?.getRegistration();
+    registration?.active?.postMessage({ over: location.pathname });
+  }
+
+  isOver() {
+    return this.state?.state === "finished" || this.state?.state === "aborted";
   }
 
   /** @param {any} state */
@@ -100,8 +148,12 @@ class SeatPage {
 
   /** @param {any} vote @param {string|null} error @param {any} answer with the score kept */
   answered(vote, error, answer) {
-    if (!error) this.saved.set(`${vote.showing}/${vote.slot}`, answer.score);
-    else if (vote.showing === this.state?.cell?.showing) this.refusals.set(vote.slot, error);
+    const { cell } = this.state ?? {};
+    if (!error) {
+      this.saved.set(`${vote.showing}/${vote.slot}`, answer.score);
+      if (vote.showing === cell?.showing) cell.votes[vote.slot] = { score: answer.score, at: vote.at };
+      if (this.stays) this.keep();
+    } else if (vote.showing === cell?.showing) this.refusals.set(vote.slot, error);
     this.render();
   }
 
@@ -129,10 +181,11 @@ class SeatPage {
   render() {
     const { online } = this.socket;
     const cell = this.state?.cell;
-    byId("link").textContent = online ? "connected" : "no connection, trying again";
+    byId("link").textContent = online ? "connected" : "offline, trying again";
     byId("link").className = online ? "link" : "link is-off";
     if (!this.state) return;
-    const over = this.state.state === "finished" || this.state.state === "aborted";
+    const over = this.isOver();
+    byId("asleep").hidden = over || "wakeLock" in navigator; // which takes https
     const now = this.socket.clock.now();
     const { opens, closes } = cell ? voteWindow(cell, online, this.state.display_online)
       : { opens: Infinity, closes: 0 };
@@ -141,6 +194,7 @@ class SeatPage {
     byId("place").textContent = cell ? `Cell ${cell.number} of ${this.state.cells}` : "";
     this.headline(cell, over, now, opens, closes);
     for (const slot of SLOTS) this.renderBox(slot, cell);
+    if (over && !this.open && this.stays && !this.outbox.kept.length) this.letGo();
   }
 
   /** @param {any} cell @param {boolean} over @param {number} now @param {number} opens
@@ -163,6 +217,7 @@ class SeatPage {
         `You can still change your votes for cell ${cell.number} ${until}.`];
     } else if (over) [title, hint] = ["Thank you", "The session is over. You can close this page."];
     else if (paused) [title, hint] = ["Pause", "The session goes on shortly."];
+    else if (cell && !this.socket.online && now >= closes) [title, hint] = this.adrift();
     else if (cell) [title, hint] = ["Watch the screen", "You can vote after box B."];
     if (this.state.training && this.open) hint = this.feedback(cell) + hint;
     setText("title", title);
@@ -171,6 +226,13 @@ class SeatPage {
     const link = /** @type {HTMLAnchorElement} */ (byId("next"));
     link.hidden = !(over && !this.open && this.state.next);
     if (this.state.next) link.href = this.state.next;
+  }
+
+  /** Cut off, this device does not know of the cells that follow. @returns {[string, string]} */
+  adrift() {
+    const kept = this.outbox.kept.length ? "Your votes are kept on this device. " : "";
+    return ["Offline", `${kept}Voting goes on here when the connection is back. If it stays away, ` +
+      "tell the coordinator."];
   }
 
   /** In a training viewers learn that their buttons are understood. @param {any} cell */
@@ -222,6 +284,7 @@ class SeatPage {
     this.open = false;
     for (const slot of SLOTS) /** @type {HTMLFieldSetElement} */ (byId(`box-${slot}`)).disabled = true;
     this.state = null;
+    this.letGo();
     setText("title", "Seat closed");
     setText("hint", reason);
     setText("count", "");

@@ -122,7 +122,7 @@ def test_a_session_survives_reloads_and_a_server_restart(room: Room, server: Liv
     # Cell 1: the server dies while clips are on, and comes back after the vote has begun.
     wait_for_message(room.display, "A")
     server.stop()
-    expect(first.get_by_text("no connection, trying again")).to_be_visible(timeout=PATIENCE)
+    expect(first.get_by_text("offline, trying again")).to_be_visible(timeout=PATIENCE)
     wait_for_message(room.display, "Vote 1")
     wait_for_vote(first, 1)
     tap(first, "A", 7)
