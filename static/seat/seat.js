@@ -8,6 +8,7 @@ import { LiveSocket, Outbox } from "../live/socket.js";
 
 /** @type {Slot[]} */
 const SLOTS = ["A", "B"];
+const CALLED_OFFLINE = 2000; // ms without a connection; less is nothing to worry a viewer with
 const SECOND_DIGIT_WITHIN = 800;
 const REMEMBERED = 12 * 3600e3; // ms after which what the server said is of no use to anybody
 const NEWS_WITHIN = 1500; // a display that is connected tells of its vote phase at once
@@ -40,16 +41,21 @@ class SeatPage {
     /** @type {Map<Slot, string>} */
     this.refusals = new Map();
     this.open = false;
+    this.adrift = false; // without a connection for longer than may happen
     this.digit = { value: "", at: 0 };
     this.worker = String(data.worker);
     this.memory = `midgrey-seat-${data.token}`;
+    this.linked = performance.now(); // when the connection came or went
     this.stays = false; // whether this device keeps the page
     this.outbox = new Outbox(String(data.token));
     for (const { message: vote } of this.outbox.kept) this.wasTapped(vote.showing, vote.slot, vote.at);
     this.socket = new LiveSocket(String(data.socket), {
       outbox: this.outbox,
       onstate: (state) => this.hear(state),
-      onlink: () => this.render(),
+      onlink: () => {
+        this.linked = performance.now();
+        this.render();
+      },
       onrefused: ({ reason }) => this.close(reason),
       onanswer: ({ message }, error, answer) => this.answered(message, error, answer),
     });
@@ -181,8 +187,10 @@ class SeatPage {
   render() {
     const { online } = this.socket;
     const cell = this.state?.cell;
-    byId("link").textContent = online ? "connected" : "offline, trying again";
-    byId("link").className = online ? "link" : "link is-off";
+    const calm = online || performance.now() - this.linked < CALLED_OFFLINE;
+    this.adrift = !calm;
+    byId("link").className = calm ? "link" : "link is-off";
+    setText("link", online ? "connected" : calm ? "connecting…" : "offline, trying again");
     if (!this.state) return;
     const over = this.isOver();
     byId("asleep").hidden = over || "wakeLock" in navigator; // which takes https
@@ -217,7 +225,7 @@ class SeatPage {
         `You can still change your votes for cell ${cell.number} ${until}.`];
     } else if (over) [title, hint] = ["Thank you", "The session is over. You can close this page."];
     else if (paused) [title, hint] = ["Pause", "The session goes on shortly."];
-    else if (cell && !this.socket.online && now >= closes) [title, hint] = this.adrift();
+    else if (this.adrift && (!cell || now >= closes)) [title, hint] = this.cutOff();
     else if (cell) [title, hint] = ["Watch the screen", "You can vote after box B."];
     if (this.state.training && this.open) hint = this.feedback(cell) + hint;
     setText("title", title);
@@ -229,7 +237,7 @@ class SeatPage {
   }
 
   /** Cut off, this device does not know of the cells that follow. @returns {[string, string]} */
-  adrift() {
+  cutOff() {
     const kept = this.outbox.kept.length ? "Your votes are kept on this device. " : "";
     return ["Offline", `${kept}Voting goes on here when the connection is back. If it stays away, ` +
       "tell the coordinator."];

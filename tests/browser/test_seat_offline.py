@@ -110,7 +110,7 @@ def test_a_device_that_may_go_to_sleep_says_so(
     page = open_context().new_page()
     page.add_init_script("delete Navigator.prototype.wakeLock;")  # as over plain http
     page.goto(f"{server.url}/seat/{voting.session.seats.first().token}/")
-    expect(page.get_by_text("cannot keep the screen on")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("may go to sleep")).to_be_visible(timeout=PATIENCE)
 
 
 def test_the_worker_keeps_all_that_the_page_loads(client: Client, voting: FakeDisplay) -> None:
