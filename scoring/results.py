@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+from django.db.models import QuerySet
 
 from scoring.analysis import Analysis, Settings
 from scoring.answer import EVERYBODY, Answer, Selection
@@ -28,7 +29,14 @@ class Results:
         self.counted = self.ratings[self.ratings["counted"].astype(bool)]
         self.viewers: list[str] = sorted(self.counted["viewer"].unique(), key=natural)
         self.stimuli = _stimuli_of(study, self.ratings["pvs"].unique().tolist())
-        self.measurements = _measurements_of(self.stimuli)
+
+    @cached_property
+    def measurements(self) -> dict[tuple[int, str], Measurement]:
+        """With the values of every frame, which are many; `metric_means` does without."""
+        return {(row.pvs_id, row.metric): row for row in self._measured()}
+
+    def _measured(self) -> QuerySet[Measurement]:
+        return Measurement.objects.filter(pvs__in=[one.pvs for one in self.stimuli])
 
     @cached_property
     def without_votes(self) -> list[str]:
@@ -85,15 +93,12 @@ class Results:
     @cached_property
     def metric_means(self) -> dict[str, FloatArray]:
         """Pooled value of each metric per stimulus; NaN where there is none."""
-        metrics = sorted({metric for _, metric in self.measurements})
-        return {
-            metric: np.array([self._metric_mean(one.pvs, metric) for one in self.stimuli])
-            for metric in metrics
-        }
-
-    def _metric_mean(self, pvs: int, metric: str) -> float:
-        found = self.measurements.get((pvs, metric))
-        return float("nan") if found is None or found.mean is None else found.mean
+        row = {stimulus.pvs: j for j, stimulus in enumerate(self.stimuli)}
+        means: dict[str, FloatArray] = {}
+        for pvs, metric, mean in self._measured().values_list("pvs", "metric", "mean"):
+            values = means.setdefault(metric, np.full(len(row), np.nan))
+            values[row[pvs]] = np.nan if mean is None else mean
+        return {metric: means[metric] for metric in sorted(means)}
 
     def warnings(self, selection: Selection) -> list[str]:
         """What a reader must know before using the numbers of a selection."""
@@ -188,11 +193,6 @@ def _stimuli_of(study: Study, voted: list[int]) -> list[Stimulus]:
     return sorted(
         stimuli, key=lambda one: (one.source, order.get(one.method, len(order)), one.condition)
     )
-
-
-def _measurements_of(stimuli: list[Stimulus]) -> dict[tuple[int, str], Measurement]:
-    rows = Measurement.objects.filter(pvs__in=[one.pvs for one in stimuli])
-    return {(row.pvs_id, row.metric): row for row in rows}
 
 
 def cells_of(study: Study) -> list[Cell]:

@@ -189,11 +189,7 @@ SELECTIONS = {
     ),
 }
 DEFAULT_SELECTION = "pearson_iterative"
-RULES |= {
-    "all": SELECTIONS["all"].rule,
-    "single-pass": SELECTIONS["pearson"].rule,
-    "iterative": SELECTIONS["pearson_iterative"].rule,
-}
+RULES["all"] = SELECTIONS["all"].rule
 
 
 @dataclass(frozen=True)

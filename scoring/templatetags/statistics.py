@@ -14,9 +14,11 @@ register = template.Library()
 
 
 @register.simple_tag
-def term(rule: str, text: str) -> SafeString:
-    """A word that leads to the rule by which its number is made."""
-    return format_html('<a class="term" href="#rule-{}" title="{}">{}</a>', rule, RULES[rule], text)
+def term(rules: str, text: str) -> SafeString:
+    """A word that leads to the rule, or several, by which its number is made."""
+    names = rules.split()
+    rule = " ".join(RULES[name] for name in names)
+    return format_html('<a class="term" href="#rule-{}" title="{}">{}</a>', names[0], rule, text)
 
 
 @register.filter
