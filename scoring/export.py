@@ -45,11 +45,12 @@ def write_folder(
 
 @contextmanager
 def whole_or_not_at_all(folder: Path, names: Iterable[str], force: bool) -> Iterator[Opener]:
-    """Files are finished elsewhere on the same disk, then moved in."""
+    """Files are finished in a folder of their own on the same disk, then moved in."""
     folder = folder.absolute()
     _refuse_taken(folder, names, force)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = folder.parent / f".{folder.name}.{uuid.uuid4().hex}"
+    beside = folder if folder.exists() else folder.parent  # which may be nobody's to write to
+    beside.mkdir(parents=True, exist_ok=True)
+    unfinished = beside / f".{folder.name}.{uuid.uuid4().hex}"
     unfinished.mkdir()
     try:
         yield writing_into(unfinished)

@@ -9,7 +9,7 @@ from typing import Any
 from scoring.formats.content import Content, Format, FormatUnavailable, Opener
 from scoring.tables.declaring import Column
 
-ROWS_PER_GROUP = 1 << 15
+ROWS_PER_GROUP = 1 << 16
 
 
 def write(contents: Iterable[Content], open_file: Opener) -> None:

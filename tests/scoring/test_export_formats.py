@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scoring.export import writing_into, writing_to
-from scoring.formats import FORMATS, Content, FormatUnavailable, as_csv, as_xlsx
+from scoring.formats import FORMATS, Content, FormatUnavailable, as_csv, as_parquet, as_xlsx
 from scoring.tables.declaring import BATCH, Column, in_parts
 
 COLUMNS = (
@@ -211,7 +211,8 @@ class Counting(io.BytesIO):
 
 
 @pytest.mark.parametrize("form", ["csv", "json", "parquet"])
-def test_rows_are_written_while_others_are_still_to_come(form):
+def test_rows_are_written_while_others_are_still_to_come(form, monkeypatch):
+    monkeypatch.setattr(as_parquet, "ROWS_PER_GROUP", 2 * BATCH)
     stream, sizes = Counting(), []
 
     def rows():

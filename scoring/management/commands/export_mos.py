@@ -1,4 +1,4 @@
-"""manage.py export_mos STUDY --format csv|json|parquet|xlsx -o DIR, or --sureal -o DIR"""
+"""manage.py export_mos STUDY -o DIR, or --report FILE"""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from scoring.answer import Selection
 from scoring.export import (
     TABLE_NAMES,
     ExportError,
@@ -23,7 +24,10 @@ from scoring.export import (
 )
 from scoring.formats import FORMATS
 from scoring.ratings import one_moment
+from scoring.report import NothingToReport, report_html
+from scoring.report.pdf import NoPdf, printed
 from scoring.results import Results
+from scoring.rules import DEFAULT_SELECTION, SELECTIONS
 from scoring.sureal_export import FILE_NAME as SUREAL
 from scoring.sureal_export import NothingToExport, write_sureal
 from sessions_app.models import Study
@@ -45,7 +49,6 @@ class Command(BaseCommand):
             "-o",
             "--output",
             type=Path,
-            required=True,
             metavar="DIR",
             help="folder to write to; - for standard output",
         )
@@ -62,9 +65,24 @@ class Command(BaseCommand):
             action="store_true",
             help=f"instead, the counted votes as a dataset of Netflix' sureal, {SUREAL}",
         )
+        parser.add_argument(
+            "--report",
+            type=Path,
+            metavar="FILE",
+            help="instead, a report to read and print: FILE.html, or FILE.pdf by Chromium",
+        )
+        parser.add_argument(
+            "--rule",
+            choices=[name for name in SELECTIONS if name != "bias_removal"],
+            default=DEFAULT_SELECTION,
+            help="whose votes the report uses: all, or a rule of screening (%(default)s)",
+        )
         parser.add_argument("--force", action="store_true", help="replace files of an older export")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        target = options["report"] or options["output"]
+        if target is None or (options["report"] and options["output"]):
+            raise CommandError("Say where to: -o DIR, or --report FILE.")
         study = _study(options["study"])
         try:
             with ended_gently(), one_moment():
@@ -72,19 +90,21 @@ class Command(BaseCommand):
                 self._export(results, options)
                 if not options["table"]:
                     self._warn(results)
-                if options["output"] != STDOUT:
-                    self.stdout.write(f"{_summary(results)}, in {options['output']}")
-        except (ExportError, NothingToExport) as error:
+                if target != STDOUT:
+                    self.stdout.write(f"{_summary(results)}, in {target}")
+        except (ExportError, NothingToExport, NothingToReport, NoPdf) as error:
             raise CommandError(str(error)) from error
         except BrokenPipeError:
             _close_stdout()
             raise CommandError("Nobody reads the output any more.") from None
         except OSError as error:
-            raise CommandError(f"Cannot write to {options['output']}: {error.strerror}.") from error
+            raise CommandError(f"Cannot write to {target}: {error.strerror}.") from error
 
     def _export(self, results: Results, options: dict[str, Any]) -> None:
         folder, force, only = options["output"], options["force"], options["table"]
-        if options["sureal"] and folder == STDOUT:
+        if options["report"]:
+            write_report(results, options["report"], Selection(options["rule"]), force)
+        elif options["sureal"] and folder == STDOUT:
             write_sureal(results, writing_to(sys.stdout.buffer))
         elif options["sureal"]:
             with whole_or_not_at_all(folder, [SUREAL], force) as open_file:
@@ -112,6 +132,16 @@ def _summary(results: Results) -> str:
         f"{results.study.name}: {len(results.counted)} counted votes of "
         f"{len(results.viewers)} viewers on {len(results.stimuli)} PVSs"
     )
+
+
+def write_report(results: Results, file: Path, selection: Selection, force: bool) -> None:
+    if file.suffix not in (".html", ".pdf"):
+        raise ExportError(f"A report is FILE.html or FILE.pdf, not {file.name}.")
+    with whole_or_not_at_all(file.absolute().parent, [file.name], force) as open_file:
+        html = report_html(results, selection)
+        content = printed(html) if file.suffix == ".pdf" else html.encode()
+        with open_file(file.name) as written:
+            written.write(content)
 
 
 @contextmanager
