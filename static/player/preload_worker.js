@@ -4,7 +4,7 @@
 import { HEADROOM } from "./clock.js";
 import { decodeClip, frameBytes, sha256 } from "./decoding.js";
 import {
-  forgetOtherSessions, openForReading, openForWriting, packetReader, sessionFolder,
+  forgetOtherSessions, openForReading, openForWriting, packetReader, sessionFolder, storedFile,
 } from "./storage.js";
 
 /**
@@ -14,7 +14,6 @@ import {
 
 self.onmessage = async ({ data }) => {
   try {
-    if (!data.beside) await forgetOtherSessions(data.session);
     await preload(data.session, data.clips);
     self.postMessage({ done: true });
   } catch (error) {
@@ -24,6 +23,7 @@ self.onmessage = async ({ data }) => {
 
 /** @param {string} session @param {Clip[]} clips */
 async function preload(session, clips) {
+  await forgetOtherSessions(session);
   const folder = await sessionFolder(session);
   let coming = fetched(folder, clips[0]);
   for (const [place, clip] of clips.entries()) {
@@ -55,8 +55,8 @@ async function fetched(folder, clip) {
  * @param {FileSystemDirectoryHandle} folder @param {Clip} clip @returns {Promise<number|null>} */
 async function provenSpeed(folder, clip) {
   try {
-    const file = await (await folder.getFileHandle(clip.id)).getFile();
-    const proof = JSON.parse(await (await (await folder.getFileHandle(`${clip.id}.proof`)).getFile()).text());
+    const file = await storedFile(folder, clip.id);
+    const proof = JSON.parse(await (await storedFile(folder, `${clip.id}.proof`)).text());
     const same = file.size === clip.bytes && proof.sha256 === clip.sha256 &&
       proof.browser === navigator.userAgent;
     return same ? proof.fps : null;

@@ -3,33 +3,59 @@
 
 const FOLDER = "midgrey-clips";
 
+/** Handles of which something is asked. Chromium drops the answer, and waiting for it never ends,
+ * when the handle is collected as garbage meanwhile. */
+const asked = new Set();
+
+/** @template {object} H @template T
+ * @param {H} handle @param {(handle: H) => Promise<T>} question @returns {Promise<T>} */
+async function ask(handle, question) {
+  asked.add(handle);
+  try {
+    return await question(handle);
+  } finally {
+    asked.delete(handle);
+  }
+}
+
+/** @returns {Promise<FileSystemDirectoryHandle>} */
+async function allSessions() {
+  const root = await ask(navigator.storage, (storage) => storage.getDirectory());
+  return ask(root, () => root.getDirectoryHandle(FOLDER, { create: true }));
+}
+
 /** @param {string} session opaque name of the session */
 export async function sessionFolder(session) {
-  const root = await navigator.storage.getDirectory();
-  const all = await root.getDirectoryHandle(FOLDER, { create: true });
-  return all.getDirectoryHandle(session, { create: true });
+  const all = await allSessions();
+  return ask(all, () => all.getDirectoryHandle(session, { create: true }));
 }
 
 /** Clips of other sessions make room for this one's. @param {string} session */
 export async function forgetOtherSessions(session) {
-  const root = await navigator.storage.getDirectory();
-  const all = await root.getDirectoryHandle(FOLDER, { create: true });
-  for await (const name of all.keys()) {
-    // One that another window is using stays.
-    if (name !== session) await all.removeEntry(name, { recursive: true }).catch(() => {});
-  }
+  await ask(await allSessions(), async (all) => {
+    for await (const name of all.keys()) {
+      // One that another window is using stays.
+      if (name !== session) await all.removeEntry(name, { recursive: true }).catch(() => {});
+    }
+  });
+}
+
+/** @param {FileSystemDirectoryHandle} folder @param {string} name @returns {Promise<File>} */
+export async function storedFile(folder, name) {
+  return ask(await ask(folder, () => folder.getFileHandle(name)), (file) => file.getFile());
 }
 
 /** @param {FileSystemDirectoryHandle} folder @param {string} name */
 export async function openForReading(folder, name) {
-  const file = await folder.getFileHandle(name);
-  return file.createSyncAccessHandle(/** @type {any} */ ({ mode: "read-only" }));
+  const mode = /** @type {any} */ ({ mode: "read-only" });
+  const found = await ask(folder, () => folder.getFileHandle(name));
+  return ask(found, (file) => file.createSyncAccessHandle(mode));
 }
 
 /** @param {FileSystemDirectoryHandle} folder @param {string} name */
 export async function openForWriting(folder, name) {
-  const file = await folder.getFileHandle(name, { create: true });
-  return file.createSyncAccessHandle();
+  const found = await ask(folder, () => folder.getFileHandle(name, { create: true }));
+  return ask(found, (file) => file.createSyncAccessHandle());
 }
 
 /** A function that reads packets through one buffer, which is used again for the next packet.
