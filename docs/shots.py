@@ -26,6 +26,7 @@ PAGES = {  # name: address, or the page and the link on it that leads there
     "new-study": "/studies/new/",
     "study": ("/studies/", "main a[href^='/studies/']:not([href$='/new/'])"),
     "sessions": "/sessions/",
+    "commissioning": "/commissioning/",
     "console": ("/sessions/", "main a[href^='/sessions/']"),
     "results": "/results/",
     "result": ("/results/", "main a[href^='/results/']"),

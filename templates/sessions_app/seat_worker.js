@@ -38,11 +38,19 @@ async function activate() {
   }
 }
 
+/** A slow server is waited for where there is nothing else. */
+async function ask(request, kept) {
+  if (!kept) return fetch(request);
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), PATIENCE);
+  return fetch(request, { signal: patience.signal }).finally(() => clearTimeout(timer));
+}
+
 async function page(event, path) {
   const cache = await caches.open(CACHE);
   const kept = await cache.match(path);
   try {
-    const answer = await fetch(event.request, kept ? { signal: AbortSignal.timeout(PATIENCE) } : {});
+    const answer = await ask(event.request, kept);
     if (answer.status >= 500 && kept) return kept;
     if (answer.ok) event.waitUntil(cache.put(path, answer.clone()));
     else await cache.delete(path); // a seat that was closed
@@ -57,7 +65,7 @@ async function file(request, path) {
   const cache = await caches.open(CACHE);
   const kept = await cache.match(path);
   if (kept && FIXED) return kept;
-  return fetch(request, kept ? { signal: AbortSignal.timeout(PATIENCE) } : {}).catch((error) => {
+  return ask(request, kept).catch((error) => {
     if (kept) return kept;
     throw error;
   });

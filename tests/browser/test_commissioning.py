@@ -11,6 +11,7 @@ from playwright.sync_api import BrowserContext, expect
 from sessions_app.models import Commissioning
 from sessions_app.services import commissioning
 from tests.live_server import LiveServer
+from tests.sessions_app.running.material import make_session
 from tests.waiting import wait_for
 from tests.working import do_job
 from upscalers.models import Job
@@ -59,3 +60,8 @@ def test_a_run_is_played_logged_and_stored(
     page.goto(f"{server.url}/commissioning/")
     expect(page.get_by_label("Name of this display")).to_have_value("Room 2")
     expect(page.get_by_role("link", name="Room 2")).to_be_visible()
+
+    session = make_session(owner)
+    page.goto(f"{server.url}/show/{session.token}/")
+    known = page.get_by_text("“Room 2” was commissioned")
+    expect(known).to_contain_text("light agreed with the log", timeout=20_000)
