@@ -111,6 +111,7 @@ class Results:
                 *self._said_by_the_rule(selection.rule),
                 self._unfinished(),
                 self._shown_as_trial(),
+                self._shown_as_allowed(),
                 self._not_counted(),
                 self._incomplete(),
             )
@@ -150,6 +151,15 @@ class Results:
         return (
             f"{_count(overruled, 'session')} ran on a display that had failed a check, so cells "
             "counted by the looser rule for trials: not for publication."
+        )
+
+    def _shown_as_allowed(self) -> str:
+        rule = self.study.rule
+        if rule.name != "study":
+            return ""
+        return (
+            f"Cells count by this study's own rule, not by the exact one: {rule}. A publication "
+            "has to state it."
         )
 
     def _not_counted(self) -> str:

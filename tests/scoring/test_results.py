@@ -204,3 +204,11 @@ def test_the_analysis_has_the_numbers_of_the_results(study):
         one["subject"] for one in data["screening"]["pearson"]["viewers"] if one["rejected"]
     ]
     assert rejected == ["V10", "V11"]
+
+
+def test_a_study_that_allows_faults_says_by_which_rule_its_cells_count(study):
+    assert not [text for text in Results(study).warnings(Selection("all")) if "own rule" in text]
+    study.missed_allowed = 2
+    study.save()
+    (text,) = (text for text in Results(study).warnings(Selection("all")) if "own rule" in text)
+    assert "at most 2 refreshes missed" in text and "has to state it" in text
