@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from scoring import pvs_metrics, views
+from scoring import downloads, pvs_metrics, views
 
 app_name = "scoring"
 
@@ -11,5 +11,6 @@ urlpatterns = [
     path("pvs/<int:pk>/measure/", pvs_metrics.measure, name="measure-pvs"),
     path("results/", views.results_list, name="results-list"),
     path("results/<slug:slug>/", views.results, name="results"),
-    path("results/<slug:slug>/export/", views.export, name="export"),
+    path("results/<slug:slug>/export/", downloads.export, name="export"),
+    path("results/<slug:slug>/report/", downloads.report, name="report"),
 ]

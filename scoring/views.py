@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 from typing import Any
 
 from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from scoring.export import FORMATS, write_zip
+from scoring.formats import FORMATS
 from scoring.results import Results
 from scoring.sections import page, selection_of
 from sessions_app.access import studies_for, study_for
 from sessions_app.models import SessionState, Study
-from upscalers import audit
 from upscalers.access import member_required
-from upscalers.streaming import send_once
 
 
 @member_required
@@ -48,22 +44,6 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
     return render(
         request, "scoring/results.html", page(found, selection) | {"formats": list(FORMATS)}
     )
-
-
-@member_required
-@require_GET
-def export(request: HttpRequest, slug: str) -> HttpResponseBase:
-    study = study_for(request.user, slug)
-    file_format = request.GET.get("format", "csv")
-    if file_format not in FORMATS:
-        return HttpResponseBadRequest(f"format is {' or '.join(FORMATS)}, not {file_format!r}")
-    file = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it is sent)
-    write_zip(Results(study), file_format, file)
-    size = file.tell()
-    file.seek(0)
-    audit.record(request.user, "export results", study, format=file_format)
-    name = f"midgrey-{study.slug}-{file_format}.zip"
-    return send_once(file, size, name, "application/zip")
 
 
 def _next_step(study: Study, found: Results) -> dict[str, Any]:

@@ -27,7 +27,7 @@ NONE = "–"
 
 
 class NothingToReport(Exception):
-    """There is no counted vote to report on."""
+    """There is no vote to report on."""
 
 
 def report_html(results: Results, selection: Selection | None = None) -> str:
@@ -35,6 +35,8 @@ def report_html(results: Results, selection: Selection | None = None) -> str:
         raise NothingToReport("Nobody has voted in a counted cell yet; there is nothing to report.")
     selection = selection or Selection(DEFAULT_SELECTION)
     used, everybody = results.analysis.answer(selection), results.analysis.answer()
+    if not used.viewers:
+        raise NothingToReport("Everybody is left out, so there are no numbers to report.")
     names, label = _names(results), SELECTIONS[selection.rule].label
     context = {
         "study": results.study,

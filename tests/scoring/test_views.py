@@ -6,12 +6,12 @@ import zipfile
 import pytest
 from django.urls import reverse
 
-from sessions_app.models import CellKind
+from sessions_app.models import CellKind, Session
 from tests.factories import StudyFactory, make_panel
 from tests.streaming import pieces_of
 from upscalers.models import AuditEntry
 
-PAGES = ("scoring:results", "scoring:export")
+PAGES = ("scoring:results", "scoring:export", "scoring:report")
 
 
 def page(client, person, name, slug="first-look", **query):
@@ -86,6 +86,13 @@ def test_without_a_plan_the_page_leads_to_planning(client, people, empty_factory
     response = page(client, people.owner, "scoring:results")
     assert "not planned yet" in response.content.decode()
     assert reverse("sessions:study", args=["first-look"]) in response.content.decode()
+
+
+def test_without_votes_the_page_leads_to_the_next_session(client, people, empty_factory):
+    Session.objects.create(study=empty_factory.study, number=0, training=True)
+    assert "Run the training" in page(client, people.owner, "scoring:results").content.decode()
+    Session.objects.update(training=False, number=2)
+    assert "Run session 2" in page(client, people.owner, "scoring:results").content.decode()
 
 
 def test_votes_that_do_not_count_are_explained(client, people, empty_factory):
