@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from django.db.models import QuerySet
 
 from scoring.analysis import Analysis, Settings
@@ -25,10 +26,23 @@ from upscalers.models import PVS
 class Results:
     def __init__(self, study: Study) -> None:
         self.study = study
-        self.ratings = ratings_of(study)
-        self.counted = self.ratings[self.ratings["counted"].astype(bool)]
-        self.viewers: list[str] = sorted(self.counted["viewer"].unique(), key=natural)
-        self.stimuli = _stimuli_of(study, self.ratings["pvs"].unique().tolist())
+
+    @cached_property
+    def ratings(self) -> pd.DataFrame:
+        """Read when they are asked for: not every table of the export needs them at once."""
+        return ratings_of(self.study)
+
+    @cached_property
+    def counted(self) -> pd.DataFrame:
+        return self.ratings[self.ratings["counted"]]
+
+    @cached_property
+    def viewers(self) -> list[str]:
+        return sorted(self.counted["viewer"].unique(), key=natural)
+
+    @cached_property
+    def stimuli(self) -> list[Stimulus]:
+        return _stimuli_of(self.study, self.ratings["pvs"].unique().tolist())
 
     @cached_property
     def measurements(self) -> dict[tuple[int, str], Measurement]:
@@ -122,7 +136,17 @@ class Results:
         if rule == EVERYBODY:
             return []
         screening = self.screenings[rule]
-        return [screening.warning, screening.note]
+        return [screening.warning, screening.note, self._rejects_many(screening)]
+
+    def _rejects_many(self, screening: Screening) -> str:
+        rejected = int((~screening.kept).sum())
+        if 2 * rejected < len(self.viewers):
+            return ""
+        return (
+            f"The rule rejects {rejected} of {_count(len(self.viewers), 'viewer')}. That says more "
+            "of the study than of them: where PVSs look much alike nobody's scores follow the "
+            "mean. Look at the results of all viewers."
+        )
 
     def _too_few_viewers(self, selection: Selection) -> str:
         least = self.study.protocol.fewest_viewers
@@ -133,7 +157,7 @@ class Results:
         rejected = len(self.viewers) - left
         if rejected:
             panel = len(self.viewers)
-            return f"After screening {_count(left, 'viewer')} of {panel} remain. {asked}"
+            return f"Without those left out {_count(left, 'viewer')} of {panel} remain. {asked}"
         return f"{_count(left, 'viewer')} gave counted votes. {asked}"
 
     def _unfinished(self) -> str:

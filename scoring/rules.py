@@ -161,12 +161,13 @@ SELECTIONS = {
     ),
     "pearson_iterative": SelectionText(
         "Pearson, one by one",
-        "The same, but the worst is removed, everything recomputed, and so on; never below "
-        f"{FLOOR} viewers.",
+        "Viewers whose scores correlate with the MOS by 0.75 or more (ITU-T P.913): the worst is "
+        f"removed, everything recomputed, and so on; never below {FLOOR} viewers.",
     ),
     "pearson_without_own_vote": SelectionText(
         "Pearson without own vote",
-        "One by one, each viewer against the mean of the others, which is stricter.",
+        "Each viewer against the mean of the others, by 0.75, one by one; stricter than the "
+        "published rule.",
     ),
     "bt500": SelectionText(
         "BT.500",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scoring.answer import EVERYBODY
+from scoring.answer import EVERYBODY, Answer
 from scoring.sections.reading import Reading
 from scoring.stats.ranking import ALPHA, Ranking
 
@@ -49,8 +49,12 @@ def sentences(reading: Reading) -> list[str]:
         return [f"Only {only} has votes, so there is nothing to compare it with."]
     if np.isnan(ranking.p_holm).all():
         return [_untested(reading, ranking)]
-    verdict = _verdict(reading, ranking)
-    return [verdict, *_by_source(reading)] if (ranking.p_holm < ALPHA).any() else [verdict]
+    found = [_verdict(reading, answer)]
+    if (ranking.p_holm < ALPHA).any():
+        found += _by_source(reading)
+    if _significant(answer) != _significant(reading.everybody):
+        found.append(f"By all viewers it is another answer: {_verdict(reading, reading.everybody)}")
+    return found
 
 
 def _untested(reading: Reading, ranking: Ranking) -> str:
@@ -62,11 +66,20 @@ def _untested(reading: Reading, ranking: Ranking) -> str:
     )
 
 
-def _verdict(reading: Reading, ranking: Ranking) -> str:
+def _significant(answer: Answer) -> set[tuple[int, int]]:
+    """Which methods are better than which."""
+    ranking = answer.methods.ranking
+    better, worse = ranking.methods[ranking.first], ranking.methods[ranking.second]
+    found = ranking.p_holm < ALPHA
+    return set(zip(better[found].tolist(), worse[found].tolist(), strict=True))
+
+
+def _verdict(reading: Reading, answer: Answer) -> str:
+    ranking = answer.methods.ranking
     names = [reading.names[method] for method in ranking.methods]
     significant = ranking.p_holm < ALPHA
     if not significant.any():
-        return f"No method differs significantly from another. {_reach(reading)}".strip()
+        return f"No method differs significantly from another. {_reach(answer)}".strip()
     of_best = ranking.first == 0
     worse = [names[place] for place in ranking.second[of_best & significant]]
     alike = [names[place] for place in ranking.second[of_best & ~significant]]
@@ -91,8 +104,8 @@ def _highest(reading: Reading, ranking: Ranking) -> str:
     return f"{name} has the highest MOS ({mos:.2f}{interval})"
 
 
-def _reach(reading: Reading) -> str:
-    power = reading.answer.methods.power
+def _reach(answer: Answer) -> str:
+    power = answer.methods.power
     if math.isnan(power.detectable):
         return ""
     return (

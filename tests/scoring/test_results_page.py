@@ -166,6 +166,24 @@ def test_a_second_method_as_good_as_the_best_is_named(results_page, people):
     assert best[0]["groups"] == best[1]["groups"] == "a"
 
 
+def test_another_answer_by_all_viewers_is_said(results_page, people):
+    factory = StudyFactory(people.owner, methods=("lanczos3", "one", "other", "third"))
+    for pair in Pair.objects.all():
+        factory.quality[pair.second_id] = factory.quality[pair.first_id] + 2.5
+    factory.run_session(make_panel(8, V09="reversed", V10="reversed", V11="reversed"))
+    screened, everybody = answer_of(results_page()), answer_of(results_page("all"))
+    assert "By all viewers it is another answer: No method differs significantly" in screened
+    assert "another answer" not in everybody
+
+
+def test_a_rule_that_rejects_half_the_panel_is_no_judge_of_viewers(results_page, people):
+    factory = StudyFactory(people.owner, methods=("lanczos3", "one", "other", "third"))
+    factory.quality = dict.fromkeys(factory.quality, 5.0)
+    factory.run_session(make_panel(9))
+    assert "That says more of the study than of them" in text_of(results_page())
+    assert "That says more" not in text_of(results_page("all"))
+
+
 def test_each_source_has_its_best_method_and_those_not_worse(results_page, study):
     best = results_page().context["sources"]["best"]
     assert [row["source"] for row in best] == ["bikes", "harbour", "market"]
