@@ -19,6 +19,7 @@ from django.views.decorators.http import (
     require_safe,
 )
 
+from sessions_app.core.commissioning import Log
 from sessions_app.forms import MeasurementForm
 from sessions_app.models import Commissioning, CounterClip
 from sessions_app.services import commissioning
@@ -118,12 +119,13 @@ def commissioned(request: HttpRequest, pk: int) -> HttpResponseBase:
             return redirect(run)
         except CommissioningError as error:
             form.add_error(None, str(error))
+    log = run.told
     context = {
         "run": run,
         "form": form,
-        "log": run.told,
+        "log": log,
         "phase": run.phase,
-        "flips": _flips(run),
+        "flips": _flips(log),
         "held": [
             (int(key), count) for key, count in run.measured.get("refreshes_held", {}).items()
         ],
@@ -132,9 +134,9 @@ def commissioned(request: HttpRequest, pk: int) -> HttpResponseBase:
     return render(request, "sessions_app/commissioned.html", context, status=status)
 
 
-def _flips(run: Commissioning) -> list[dict[str, Any]]:
+def _flips(log: Log) -> list[dict[str, Any]]:
     """Each change of the square's light, by the refresh at which it was painted."""
-    holds = run.told.holds
+    holds = log.holds
     return [
         {
             "frame": each.frame,
@@ -145,7 +147,7 @@ def _flips(run: Commissioning) -> list[dict[str, Any]]:
             "painted_ms": each.painted_ms,
             "held": holds[each.frame],
         }
-        for each in run.told.painted
+        for each in log.painted
     ]
 
 
