@@ -124,13 +124,13 @@ def contents(
 
 
 def _told(parts: Iterator[Part], table: Table, results: Results, tell: Tell) -> Iterator[Part]:
-    rows, said = 0, time.monotonic()
+    rows, said, of = 0, time.monotonic(), ""
     for part in parts:
         yield part
         rows += part.rows
         if time.monotonic() - said >= SAY_EVERY:
             said = time.monotonic()
-            of = f" of {table.length(results):,}" if table.length else ""
+            of = of or (f" of {table.length(results):,}" if table.length else "")
             tell(f"{table.id}: {rows:,}{of} rows")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scoring.ratings import each_rating
+from scoring.ratings import each_rating, votes_of
 from scoring.results import Results
 from scoring.rules import RULES
 from scoring.stats.matrix import FloatArray
@@ -40,7 +40,7 @@ RATINGS = Table(
         Column("counted", "boolean", RULES["counted"]),
         Column("not_counted_because", "text", "Why the vote does not count, if it does not."),
     ),
-    length=lambda results: len(results.ratings),
+    length=lambda results: votes_of(results.study).count(),
 )
 
 MatrixRow = tuple[Stimulus, FloatArray]

@@ -191,3 +191,10 @@ def test_methods_are_compared_in_the_export_as_analyse_compares_them(study, tmp_
         )  # fmt: skip
     rules = {row["rule"] for row in tables["screening"]}
     assert rules == set(analysed["screening"])
+
+
+def test_ratings_alone_are_written_without_any_statistics(study, tmp_path, monkeypatch):
+    monkeypatch.setattr("scoring.results.ratings_of", lambda _: pytest.fail("read them all"))
+    monkeypatch.setattr(exporting, "SAY_EVERY", 0.0)
+    export(study, "-o", tmp_path, "--table", "ratings", "--table", "cells")
+    assert {path.name for path in tmp_path.iterdir()} == {"ratings.csv", "cells.csv"}

@@ -88,10 +88,13 @@ class Command(BaseCommand):
             with ended_gently(), one_moment():
                 results = Results(study)
                 self._export(results, options)
-                if not options["table"]:
+                if options["table"]:  # which may need none of the statistics
+                    done = f"{study}: {', '.join(options['table'])}"
+                else:
                     self._warn(results)
+                    done = _summary(results)
                 if target != STDOUT:
-                    self.stdout.write(f"{_summary(results)}, in {target}")
+                    self.stdout.write(f"{done}, in {target}")
         except (ExportError, NothingToExport, NothingToReport, NoPdf) as error:
             raise CommandError(str(error)) from error
         except BrokenPipeError:
