@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from scoring.formats import FORMATS
+from scoring.ratings import one_moment
 from scoring.results import Results
 from scoring.sections import page, selection_of
 from sessions_app.access import studies_for, study_for
@@ -37,13 +38,13 @@ def results_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 def results(request: HttpRequest, slug: str) -> HttpResponse:
     study = study_for(request.user, slug)
-    found = Results(study)
-    if not found.viewers:
-        return render(request, "scoring/no_votes.html", _next_step(study, found))
-    selection = selection_of(found, request.GET.get("rule", ""), request.GET.getlist("without"))
-    return render(
-        request, "scoring/results.html", page(found, selection) | {"formats": list(FORMATS)}
-    )
+    with one_moment():
+        found = Results(study)
+        if not found.viewers:
+            return render(request, "scoring/no_votes.html", _next_step(study, found))
+        selection = selection_of(found, request.GET.get("rule", ""), request.GET.getlist("without"))
+        shown = page(found, selection) | {"formats": list(FORMATS)}
+    return render(request, "scoring/results.html", shown)
 
 
 def _next_step(study: Study, found: Results) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from scoring.stats.screening import (
     correlation_with_mos,
     number_beside,
 )
+from scoring.stats.subject_model import Mode
 
 BADGES = {
     Verdict.ACCEPTED: "ok",
@@ -113,7 +114,18 @@ def section(reading: Reading) -> dict[str, Any]:
         if several
         else None,
         "model": model,
-        "collapsed_onto": [codes[i] for i in model.collapsed_onto],
+        "model_warnings": _model_warnings(reading),
         "biases": figures.biases(model, codes) if several else None,
         "inconsistencies": figures.inconsistencies(model, codes) if several else None,
     }
+
+
+def _model_warnings(reading: Reading) -> list[str]:
+    """Also of the published estimate, which the page does not show, for whoever computes it."""
+    analysis, codes = reading.results.analysis, reading.results.viewers
+    said = []
+    for mode, model in ((mode, analysis.model(mode)) for mode in (Mode.REGULARISED, Mode.EXACT)):
+        if model.warning:
+            onto = ", ".join(codes[i] for i in model.collapsed_onto)
+            said.append(f"{mode.capitalize()} model: {model.warning}{f' ({onto})' if onto else ''}")
+    return said

@@ -9,7 +9,7 @@ document.body.append(note);
 /** Shows the rule a word leads to, below the word. @param {HTMLElement} term */
 function tell(term) {
   note.textContent = term.title;
-  note.showPopover();
+  if (!note.matches(":popover-open")) note.showPopover();
   const word = term.getBoundingClientRect();
   const box = note.getBoundingClientRect();
   note.style.left = `${Math.max(8, Math.min(word.left, innerWidth - box.width - 8))}px`;

@@ -190,6 +190,14 @@ def test_each_source_has_its_best_method_and_those_not_worse(results_page, study
     assert {row["method"] for row in best} == {"SPAN x2"}
 
 
+def test_a_collapse_of_the_published_model_is_said_with_the_viewer(results_page, people):
+    factory = StudyFactory(people.owner, methods=("lanczos3", "nearest"))
+    factory.run_session(make_panel(4))
+    (warning,) = results_page().context["viewers"]["model_warnings"]
+    assert warning.startswith("Exact model: Collapsed: 1 of 4 viewers")
+    assert re.search(r"\(V0\d\)$", warning)
+
+
 # ---- little to say ---------------------------------------------------------------------------
 
 
