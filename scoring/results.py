@@ -17,7 +17,7 @@ from scoring.models import Measurement
 from scoring.ratings import ratings_of
 from scoring.raw_scores import RawScores, natural
 from scoring.stats.matrix import FloatArray
-from scoring.stats.screening import Screening, Verdict
+from scoring.stats.screening import Screening
 from scoring.study_scores import Condition, Stimulus, raw_scores_of
 from sessions_app.models import Cell, SessionState, Study, Viewer
 from upscalers.models import PVS
@@ -204,10 +204,6 @@ class Results:
         if not short:
             return ""
         return f"{short} of {len(votes)} PVSs were not scored by every viewer."
-
-    def verdicts(self, rule: str) -> dict[str, Verdict]:
-        found = self.screenings[rule].viewers
-        return {code: one.verdict for code, one in zip(self.viewers, found, strict=True)}
 
 
 def _stimuli_of(study: Study, voted: list[int]) -> list[Stimulus]:

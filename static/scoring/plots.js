@@ -173,10 +173,13 @@ function download(url, name) {
 const holders = () => [...document.querySelectorAll("[data-figure]")];
 const drawAll = () => holders().forEach(draw);
 
-/** Room for all first, so that nothing moves; then one figure at a time, so that nothing waits. */
-async function drawInTurn() {
+/**
+ * What is new on the page: room for all first, so that nothing moves, then one figure at a time, so
+ * that nothing waits.
+ */
+async function drawNew() {
   const { em } = pageStyle();
-  const waiting = holders();
+  const waiting = holders().filter((one) => !one.classList.contains("js-plotly-plot"));
   for (const one of waiting) one.style.minHeight = `${(figureOf(one).lines * 1.15 + 4) * em}px`;
   for (const one of waiting) {
     draw(one);
@@ -184,11 +187,11 @@ async function drawInTurn() {
   }
 }
 
-drawInTurn();
+drawNew();
 document.addEventListener("htmx:beforeSwap", (event) => {
   event.detail.target.querySelectorAll?.(".js-plotly-plot").forEach((one) => Plotly.purge(one));
 });
-document.addEventListener("htmx:afterSettle", drawInTurn);
+document.addEventListener("htmx:afterSettle", drawNew);
 document.addEventListener("midgrey:theme", drawAll);
 printing.addEventListener("change", drawAll);
 document.addEventListener("toggle", (event) => {

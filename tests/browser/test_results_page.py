@@ -60,6 +60,18 @@ def test_every_plot_is_drawn_and_nothing_is_blocked_or_fails(
     expect(
         figure(page, "figure-vmaf").locator(".scatterlayer .trace:not(:has(.point))")
     ).to_have_count(1)
+    redrawn = page.evaluate(
+        """async () => {
+            const react = Plotly.react;
+            let times = 0;
+            Plotly.react = (...given) => { times += 1; return react(...given); };
+            document.dispatchEvent(new CustomEvent("htmx:afterSettle"));  // as every poll makes
+            await new Promise((resolve) => setTimeout(resolve));
+            Plotly.react = react;
+            return times;
+        }"""
+    )
+    assert redrawn == 0
     assert complaints == []
 
 

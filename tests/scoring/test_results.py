@@ -56,7 +56,10 @@ def test_the_anchor_counts_each_viewer_once_though_shown_in_several_cells(study)
 def test_screening_rejects_the_random_and_the_reversed_viewer(study):
     results = Results(study)
     for rule in ("pearson", "pearson_iterative"):
-        rejected = [v for v, verdict in results.verdicts(rule).items() if verdict == "rejected"]
+        kept = results.screenings[rule].kept
+        rejected = [
+            viewer for viewer, stays in zip(results.viewers, kept, strict=True) if not stays
+        ]
         assert rejected == ["V10", "V11"]
     assert results.answers["all"].viewers == 11
     assert results.answers["pearson"].viewers == 9
