@@ -37,7 +37,7 @@ class Reading:
             selection,
             results.analysis.answer(selection),
             results.analysis.answer(),
-            tuple(name(condition) for condition in results.conditions),
+            _apart([name(condition) for condition in results.conditions], results),
             tuple(place[one.condition] for one in results.stimuli),
         )
 
@@ -55,6 +55,15 @@ class Reading:
         if not self.selection.without:
             return rule
         return f"{rule}; {' and '.join(self.selection.without)} left out by hand"
+
+
+def _apart(names: list[str], results: Results) -> tuple[str, ...]:
+    """Methods of the same name get their identifiers too, else a plot would make them one."""
+    identifiers = results.raw_scores.methods
+    return tuple(
+        f"{name} ({identifier})" if names.count(name) > 1 else name
+        for name, identifier in zip(names, identifiers, strict=True)
+    )
 
 
 def estimate(table: MosTable, j: int) -> dict[str, Any]:

@@ -291,6 +291,17 @@ def test_every_figure_names_its_columns_and_has_its_data_on_the_page(results_pag
     assert text.count('data-save="csv"') == len(shown)
 
 
+def test_methods_of_one_name_are_told_apart(results_page, people):
+    factory = StudyFactory(people.owner, methods=("lanczos3", "Lanczos", "bicubic"))
+    factory.run_session(make_panel(3))
+    rows = results_page().context["methods"]["rows"]
+    assert {row["method"] for row in rows} == {
+        "Lanczos (lanczos3)",
+        "Lanczos (Lanczos)",
+        "Bicubic",
+    }
+
+
 def test_names_of_viewers_are_text(results_page, empty_factory):
     empty_factory.run_session(make_panel(9, **{"<b>": "random"}))
     text = results_page().content.decode()
