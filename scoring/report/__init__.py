@@ -49,6 +49,7 @@ def report_html(results: Results, selection: Selection | None = None) -> str:
         "stimuli": len(results.stimuli),
         "label": label,
         "rule": SELECTIONS[selection.rule].rule,
+        "by_pearson": selection.rule.startswith("pearson"),
         "screened": selection.rule != EVERYBODY,
         "rules": RULES,
         "deviations": deviations(results, used),

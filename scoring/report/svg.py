@@ -98,7 +98,7 @@ def cloud(
         y = to_y(tick)
         parts.append(f'<path class="line" d="M{left} {y:.1f}H{right}"/>')
         parts.append(_text(left - 6, y + 4, f"{tick:g}", "end"))
-    parts.append(_text(left - 40, top - 6, y_axis.label, "start"))
+    parts.append(_text(left + 5, top + 13, y_axis.label, "start"))
     line = " ".join(f"{to_x(x):.1f},{to_y(y):.1f}" for x, y in curve)
     if line:
         parts.append(f'<polyline class="curve" points="{line}"/>')
