@@ -198,3 +198,15 @@ def test_ratings_alone_are_written_without_any_statistics(study, tmp_path, monke
     monkeypatch.setattr(exporting, "SAY_EVERY", 0.0)
     export(study, "-o", tmp_path, "--table", "ratings", "--table", "cells")
     assert {path.name for path in tmp_path.iterdir()} == {"ratings.csv", "cells.csv"}
+
+
+def test_a_reader_who_stops_early_ends_it_without_a_word(study, monkeypatch):
+    command = "scoring.management.commands.export_mos"
+
+    def stopped(*_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(f"{command}.write_stream", stopped)
+    monkeypatch.setattr(f"{command}._close_stdout", lambda: None)
+    with pytest.raises(SystemExit, match="141"):
+        export(study, "-o", "-", "--table", "ratings")

@@ -97,9 +97,9 @@ class Command(BaseCommand):
                     self.stdout.write(f"{done}, in {target}")
         except (ExportError, NothingToExport, NothingToReport, NoPdf) as error:
             raise CommandError(str(error)) from error
-        except BrokenPipeError:
+        except BrokenPipeError:  # whoever read the output has seen enough
             _close_stdout()
-            raise CommandError("Nobody reads the output any more.") from None
+            sys.exit(128 + signal.SIGPIPE)
         except OSError as error:
             raise CommandError(f"Cannot write to {target}: {error.strerror}.") from error
 
