@@ -98,7 +98,7 @@ class CommissioningPage {
   }
 
   async load() {
-    nameDisplay(this.field("display").value.trim());
+    nameDisplay(this.field("display").value.trim().replace(/\s+/g, " ")); // as the server keeps it
     const clip = await this.made();
     const speed = await preloadClips(FOLDER, [clip], ({ bytes, total }) => {
       this.progress(bytes, total, "Loading the clip and proving it frame by frame…");

@@ -32,7 +32,7 @@ def test_a_run_is_played_logged_and_stored(
     log_in(context, owner)
     page = context.new_page()
     page.goto(f"{server.url}/commissioning/")
-    page.get_by_label("Name of this display").fill("Room 2")
+    page.get_by_label("Name of this display").fill(" Room  2 ")
     rate = page.get_by_label("Frames a second")
     expect(rate).to_have_value("60", timeout=10_000)  # 25 and 50 do not divide 60 Hz
     rate.select_option("30")
