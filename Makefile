@@ -7,7 +7,7 @@ ARGS ?=
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test lint bench bench-sr bench-stats shots chromium
+.PHONY: help install demo serve test lint bench bench-sr bench-stats bench-player shots chromium
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 16
@@ -43,6 +43,10 @@ bench-sr: install  ## speed of upscaling against its peers, or some: make bench-
 
 bench-stats: install  ## speed of the statistics against their peers, or more: ARGS=--large
 	@PYTHONPATH=".:$$PYTHONPATH" $(RUN) bench/bench_stats.py $(ARGS)
+
+bench-player: install  ## whether every frame reaches the screen (45 minutes), or less: ARGS="--only session"
+	@sh bin/chromium bench
+	@exec $(RUN) bench/player.py $(ARGS)
 
 shots: install chromium  ## pictures of every page of the running demo, into shots/
 	@exec $(RUN) docs/shots.py --address "http://$(HOST):$(PORT)"

@@ -63,7 +63,10 @@ def to_rgb(planes: list[np.ndarray], matrix: str, limited: bool, depth: int) -> 
 PAINT = """async ({painter: name, frame, picture}) => {
     const painters = await import("/static/player/painter.js");
     const { Converter } = await import("/static/player/colour.js");
-    const painter = new painters[name](document.createElement("canvas"));
+    const canvas = document.createElement("canvas");
+    canvas.style = "position: fixed; inset: 0 auto auto 0; z-index: 9";
+    document.body.append(canvas);
+    const painter = new painters[name](canvas);
     const samples = (picture.depth > 8 ? Uint16Array : Uint8Array).from(frame);
     painter.prepare(picture);
     painter.grey();

@@ -1,0 +1,88 @@
+"""One showing of a cell as the screen had it, beside what the display's evidence says."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from bench.playback.material import STIMULI, Format
+from bench.playback.recorder import Seen
+from sessions_app.models import Session, Showing, ShowingState
+
+LATE = 0.75  # of a refresh, as seen between two looks
+
+
+@dataclass
+class Judged:
+    missing: int = 0  # frames that never were on the screen
+    blind: int = 0  # frames of which the recorder cannot tell
+    late: int = 0  # frames that came a refresh after their time, the one before being repeated
+    jitter: float = 0.0  # refreshes by which a frame was late, at worst
+    off_refreshes: float = 0.0  # how far a phase was from its length, at worst
+    valid: bool | None = None  # what the evidence says
+    verdict: str = ""
+    injected: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Nothing is wrong with it on the screen."""
+        return not self.missing and not self.late and self.off_refreshes < 1.5
+
+
+def judge_screen(seen: list[Seen], fmt: Format, hz: float, pause: float = 0.5) -> Judged:
+    """`seen`: the clips of one showing, in their order, with `pause` seconds between them."""
+    found = Judged()
+    for clip in seen:
+        missing, blind = clip.unseen(fmt.frames, 1 / fmt.rate)
+        found.missing += missing
+        found.blind += blind
+        lateness = clip.lateness(hz, fmt.rate)
+        found.late += sum(late > LATE for late in lateness)
+        found.jitter = max(found.jitter, *lateness)
+    found.missing += fmt.frames * (len(STIMULI) - len(seen))
+    lengths = [clip.seconds - fmt.frames / fmt.rate for clip in seen]
+    lengths += [b.start - a.end - pause for a, b in pairwise(seen)]
+    found.off_refreshes = max((abs(length) * hz for length in lengths), default=float("inf"))
+    return found
+
+
+def judge_session(session: Session, seen: list[Seen], fmt: Format, hz: float) -> list[Judged]:
+    showings = Showing.objects.filter(cell__session=session, state=ShowingState.SHOWN)
+    showings = showings.order_by("started_at").select_related("cell")
+    judged = []
+    for showing in showings:
+        first, last = _seconds(showing.started_at), _seconds(showing.ended_at)
+        found = judge_screen([s for s in seen if first <= s.start < last], fmt, hz)
+        found.valid, found.verdict = showing.valid, showing.verdict
+        judged.append(found)
+    return judged
+
+
+def _seconds(at: datetime | None) -> float:
+    assert at is not None
+    return at.timestamp()
+
+
+def summary(judged: Iterable[Judged], fmt: Format) -> dict[str, Any]:
+    judged = list(judged)
+    return {
+        "cells": len(judged),
+        "frames": len(judged) * fmt.frames * len(STIMULI),
+        "missing": sum(one.missing for one in judged),
+        "blind": sum(one.blind for one in judged),
+        "repeated": sum(one.late for one in judged),
+        "worst_jitter_refreshes": round(max((one.jitter for one in judged), default=0), 2),
+        "worst_phase_refreshes": round(max((one.off_refreshes for one in judged), default=0), 2),
+        "median_phase_refreshes": round(
+            statistics.median([one.off_refreshes for one in judged] or [0]), 2
+        ),
+        "invalid": sum(one.valid is False for one in judged),
+        "whole_but_invalid": sum(one.valid is False and one.whole for one in judged),
+        "faulty_but_valid": sum(one.valid is True and not one.whole for one in judged),
+        "faulty": [asdict(one) for one in judged if one.valid and not one.whole],
+        "verdicts": [one.verdict for one in judged if one.valid is False],
+    }

@@ -1,0 +1,165 @@
+"""What was on the screen, seen from outside the browser: python bench/playback/recorder.py
+
+Another process reads a few pixels of the X display some hundred times a second. Each frame of a
+clip carries its number there, as a row of black and white squares with its complement below.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+BITS, SQUARE = 24, 16  # squares of so many pixels
+FRAME_BITS = 12  # the lower bits tell the frame, the upper ones the clip
+SAMPLES_PER_SECOND = 400
+NONE = -1  # no number is on the screen
+
+
+def draw_number(luma: np.ndarray, clip: int, frame: int, black: int = 16, white: int = 235) -> None:
+    number = clip << FRAME_BITS | frame
+    for place in range(BITS):
+        bit = number >> (BITS - 1 - place) & 1
+        columns = slice(SQUARE * place, SQUARE * (place + 1))
+        luma[:SQUARE, columns] = white if bit else black
+        luma[SQUARE : 2 * SQUARE, columns] = black if bit else white
+
+
+def read_number(pixels: np.ndarray) -> int:
+    """From one channel of the squares; NONE where there is no number."""
+    middles = np.arange(BITS) * SQUARE + SQUARE // 2
+    first, second = pixels[SQUARE // 2, middles], pixels[SQUARE + SQUARE // 2, middles]
+    if not ((np.maximum(first, second) > 170) & (np.minimum(first, second) < 85)).all():
+        return NONE
+    return int("".join("1" if white else "0" for white in first > second), 2)
+
+
+def record(display: str, left: int, top: int, out: Path) -> None:
+    """Until the standard input is closed: each change, between which two looks it fell."""
+    import mss
+
+    with suppress(OSError):
+        os.nice(-10)  # only the mighty may; a busy machine must not blind the recorder
+    stop = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+    changes: list[tuple[float, float, int]] = []
+    looks, before, number_before = 0, time.time(), None
+    with mss.MSS(display=display) as source:
+        region = {"left": left, "top": top, "width": BITS * SQUARE, "height": 2 * SQUARE}
+        while not stop.is_set():
+            began = time.time()
+            raw = np.frombuffer(source.grab(region).raw, np.uint8)
+            number = read_number(raw.reshape(2 * SQUARE, BITS * SQUARE, 4)[..., 1])
+            now = time.time()
+            looks += 1
+            if number != number_before:
+                changes.append((before, now, number))
+            number_before, before = number, now
+            time.sleep(max(0.0, 1 / SAMPLES_PER_SECOND - (time.time() - began)))
+    out.write_text(json.dumps({"looks": looks, "changes": changes, "end": before}))
+
+
+@contextmanager
+def recording(display: str, left: int, top: int, out: Path) -> Iterator[None]:
+    command = [sys.executable, __file__, display, str(left), str(top), str(out)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    try:
+        yield
+    finally:
+        assert process.stdin
+        process.stdin.close()
+        process.wait(30)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A frame that appeared between two looks at the screen."""
+
+    frame: int
+    before: float
+    after: float
+
+    @property
+    def at(self) -> float:
+        return (self.before + self.after) / 2
+
+
+@dataclass
+class Seen:
+    """One showing of a clip as it was on the screen."""
+
+    clip: int
+    looks: list[Look] = field(default_factory=list)
+    end: float = float("nan")
+
+    @property
+    def start(self) -> float:
+        return self.looks[0].at
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+    def unseen(self, expected: int, seconds: float) -> tuple[int, int]:
+        """Frames missing from the screen, and those that fell between two looks too far apart to
+        tell; `seconds`: for which a frame is on."""
+        missing = blind = 0
+        next_frame = 0
+        for look in [*self.looks, Look(expected, self.end, self.end)]:
+            gone = max(0, look.frame - next_frame)
+            if look.after - look.before > seconds:
+                blind += gone
+            else:
+                missing += gone
+            next_frame = look.frame + 1
+        return missing, blind
+
+    def lateness(self, hz: float, rate: float) -> list[float]:
+        """By how many refreshes each frame came after its time, where that was seen well; a late
+        frame means that the one before it was repeated."""
+        due = [look.at - look.frame / rate for look in self.looks]
+        origin = statistics.median(due)
+        return [
+            (time - origin) * hz
+            for time, look in zip(due, self.looks, strict=True)
+            if (look.after - look.before) * hz < 0.5
+        ]
+
+
+def read_recording(path: Path) -> list[Seen]:
+    """The clips that were on the screen, one after the other."""
+    told = json.loads(path.read_text())
+    clips: list[Seen] = []
+    current: Seen | None = None
+    for before, after, number in told["changes"]:
+        clip = number >> FRAME_BITS if number != NONE else None
+        if current and clip != current.clip:
+            current.end = (before + after) / 2
+            current = None
+        if clip is not None:
+            if current is None:
+                current = Seen(clip)
+                clips.append(current)
+            current.looks.append(Look(number & (1 << FRAME_BITS) - 1, before, after))
+    if current:
+        current.end = told["end"]
+    return clips
+
+
+def resolution(path: Path) -> float:
+    """Milliseconds between two looks where something changed, usually."""
+    return 1000 * statistics.median(b - a for a, b, _ in json.loads(path.read_text())["changes"])
+
+
+if __name__ == "__main__":
+    record(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))

@@ -1,0 +1,183 @@
+"""What is played, and what is done to it."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import multiprocessing
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+from django.contrib.auth.models import User
+from playwright.sync_api import Playwright
+
+from bench.playback.judging import Judged, judge_screen, judge_session, summary
+from bench.playback.laboratory import display_browser, people, run_session
+from bench.playback.material import STIMULI, Format, make_clips, make_session
+from bench.playback.recorder import read_recording, recording, resolution
+from bench.playback.screen import screen
+from sessions_app.models import Showing
+from upscalers.core.video import FFMPEG
+from upscalers.models import Clip
+
+STALLS = ("busy processors", "browser stopped", "frame dropped")
+
+
+@dataclass
+class Laboratory:
+    """Where sessions are played."""
+
+    address: str
+    owner: User
+    folder: Path
+    clips: dict[Format, list[Clip]] = field(default_factory=dict)
+
+    def clips_of(self, fmt: Format) -> list[Clip]:
+        if fmt not in self.clips:
+            self.clips[fmt] = make_clips(fmt, self.folder)
+        return self.clips[fmt]
+
+
+def play(
+    lab: Laboratory, fmt: Format, hz: float, cells: int, vote_seconds: float, votes: bool = True,
+    stalls: list[str] | None = None,
+) -> tuple[list[Judged], dict[str, Any]]:  # fmt: skip
+    """One session from its start to its end, watched."""
+    name = f"bench-{fmt}-{time.time_ns()}"
+    session = make_session(fmt, lab.clips_of(fmt), cells, lab.owner, vote_seconds, name)
+    told = lab.folder / f"{name}.json"
+    show = f"{lab.address}/show/{session.token}/"
+    limit = 2.5 * cells * (3 * fmt.seconds + 4 + vote_seconds) + 120
+    with screen(fmt.width, fmt.height, hz) as display:
+        port = _free_port()
+        with (
+            display_browser(
+                display, show, lab.folder / "profile", f"--remote-debugging-port={port}"
+            ) as browser,
+            people(lab.address, session, lab.owner) as staff,
+            recording(display, 0, 0, told),
+        ):
+            injector = Injector(stalls or [], browser, port, staff.playwright)
+            run_session(staff, limit, injector.on_phase, votes)
+    judged = judge_session(session, read_recording(told), fmt, hz)
+    for number, one in enumerate(judged):
+        one.injected = injector.done.get(number, "")
+    report = session.display_report
+    checks = {check["id"]: check["value"] for check in report.get("checks", [])}
+    return judged, summary(judged, fmt) | {
+        "format": str(fmt), "hz": hz, "recorder_ms": round(resolution(told), 1),
+        "painting": checks.get("painting", ""), "decoding": checks.get("speed", ""),
+    }  # fmt: skip
+
+
+class Injector:
+    """Does something bad in the middle of A, to one showing after the other."""
+
+    def __init__(
+        self, stalls: list[str], browser: psutil.Process, port: int, playwright: Playwright
+    ) -> None:
+        self.stalls, self.browser, self.port, self.playwright = stalls, browser, port, playwright
+        self.showings = 0
+        self.done: dict[int, str] = {}
+
+    def on_phase(self, showing: Showing) -> None:
+        if showing.phase == "vote":
+            self.showings += 1
+        if showing.phase != "a" or not self.stalls:
+            return
+        kind = self.stalls.pop(0)
+        self.done[self.showings] = kind
+        time.sleep(0.5)
+        {STALLS[0]: busy_processors, STALLS[1]: self._stop, STALLS[2]: self._drop}[kind]()
+
+    def _stop(self) -> None:
+        """The process that paints sleeps for a moment."""
+        pages = [one for one in self.browser.children(recursive=True)
+                 if "--type=renderer" in one.cmdline()]  # fmt: skip
+        for one in pages:
+            one.suspend()
+        time.sleep(0.15)
+        for one in pages:
+            one.resume()
+
+    def _drop(self) -> None:
+        """A decoded frame does not arrive."""
+        over = self.playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{self.port}")
+        over.contexts[0].pages[0].evaluate(
+            """() => {
+                const { worker } = midgreyDisplay.frames;
+                const hear = worker.onmessage;
+                worker.onmessage = (event) => {
+                    if (!event.data.buffer) return hear(event);
+                    worker.onmessage = hear;
+                };
+            }"""
+        )
+        over.close()
+
+
+def busy_processors(seconds: float = 1.5) -> None:
+    count = 4 * multiprocessing.cpu_count()
+    busy = [multiprocessing.Process(target=_spin, args=(seconds,)) for _ in range(count)]
+    for one in busy:
+        one.start()
+    for one in busy:
+        one.join()
+
+
+def _spin(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+def play_baseline(lab: Laboratory, fmt: Format, hz: float, cells: int) -> dict[str, Any]:
+    """The same clips in three `<video>` elements."""
+    names = []
+    for number, clip in enumerate(lab.clips_of(fmt)):
+        names.append(f"{fmt}-{number}.mp4")
+        source = ["-framerate", str(fmt.rate), "-i", str(clip.rendition.path), "-c", "copy"]
+        subprocess.run(
+            [FFMPEG, "-v", "error", "-y", *source, str(lab.folder / names[-1])], check=True
+        )
+    page = Path(__file__).with_name("video_baseline.html")
+    (lab.folder / "baseline.html").write_bytes(page.read_bytes())
+    told = lab.folder / "baseline.json"
+    with _files(lab.folder) as address, screen(fmt.width, fmt.height, hz) as display:
+        url = f"{address}/baseline.html?cells={cells}&clips={','.join(names)}"
+        with (
+            display_browser(display, url, lab.folder / "profile"),
+            recording(display, 0, 0, told),
+        ):
+            time.sleep(12 + cells * (3 * fmt.seconds + 4))
+    seen = read_recording(told)
+    count = len(STIMULI)
+    judged = [judge_screen(seen[i : i + count], fmt, hz) for i in range(0, len(seen), count)]
+    return summary(judged, fmt) | {"format": str(fmt), "hz": hz}
+
+
+@contextmanager
+def _files(folder: Path) -> Iterator[str]:
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{served.server_address[1]}"
+        served.shutdown()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,132 @@
+"""Whether clips reach the screen frame by frame: python bench/player.py [--help]
+
+Whole sessions are played in a real Chromium before an X server, with a coordinator's console and
+three voting seats, while another process reads the number of each frame from the screen. What it
+saw is set against what the display's evidence says, and beside what `<video>` elements make of
+the same clips.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+FORMATS = {  # columns, rows, frames per second, refreshes per second
+    "720p25": (1280, 720, 25, 50),
+    "720p30": (1280, 720, 30, 60),
+    "720p50": (1280, 720, 50, 50),
+    "720p60": (1280, 720, 60, 60),
+    "1080p25": (1920, 1080, 25, 50),
+    "1080p50": (1920, 1080, 50, 50),
+    "2160p25": (3840, 2160, 25, 50),
+    "360p50": (640, 360, 50, 50),
+}
+PARTS = ("session", "formats", "stalls", "clean")
+
+
+def main() -> None:
+    options = parse()
+    with tempfile.TemporaryDirectory(prefix="midgrey-bench-") as folder:
+        os.environ["MIDGREY_DATA_DIR"] = f"{folder}/data"
+        os.environ["DJANGO_SETTINGS_MODULE"] = "qa_portal.settings"
+        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright keeps a loop in this thread
+        import django
+
+        django.setup()
+        from django.conf import settings
+
+        from bench.playback.laboratory import server
+
+        settings.EMBEDDED_POSTGRES.use()
+        try:
+            with server() as address:
+                found = run(options, address, Path(folder))
+        finally:
+            settings.EMBEDDED_POSTGRES.leave()
+    if options.json:
+        Path(options.json).write_text(json.dumps(found, indent=2))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS)
+    parser.add_argument("--format", choices=FORMATS, default="720p50", help="of the session")
+    parser.add_argument("--formats", choices=FORMATS, nargs="+", default=list(FORMATS))
+    parser.add_argument("--cells", type=int, default=24, help="of the session")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of each clip")
+    parser.add_argument("--stalls", type=int, default=5, help="of each kind")
+    parser.add_argument("--clean", type=int, default=200, help="cells that nobody disturbs")
+    parser.add_argument("--json", help="a file for all that was found")
+    return parser.parse_args()
+
+
+def run(options: argparse.Namespace, address: str, folder: Path) -> dict[str, Any]:
+    from django.contrib.auth.models import User
+
+    from bench.playback.material import Format
+    from bench.playback.scenarios import STALLS, Laboratory, play, play_baseline
+
+    owner = User.objects.create_superuser("bench")
+    lab = Laboratory(address, owner, folder)
+    found: dict[str, Any] = {}
+
+    def format_of(name: str, seconds: float) -> tuple[Format, float]:
+        width, height, rate, hz = FORMATS[name]
+        return Format(width, height, rate, seconds), hz
+
+    if "session" in options.only:
+        fmt, hz = format_of(options.format, options.seconds)
+        found["session"] = play(lab, fmt, hz, options.cells, vote_seconds=5)[1]
+        tell("Session", found["session"])
+        found["session_video"] = play_baseline(lab, fmt, hz, min(options.cells, 4))
+        tell("  <video>", found["session_video"])
+    if "formats" in options.only:
+        for name in options.formats:
+            fmt, hz = format_of(name, options.seconds)
+            found[name] = play(lab, fmt, hz, 2, vote_seconds=2, votes=False)[1]
+            tell("Midgrey", found[name])
+            found[f"{name}_video"] = play_baseline(lab, fmt, hz, 2)
+            tell("  <video>", found[f"{name}_video"])
+    if "stalls" in options.only:
+        fmt, hz = format_of(options.format, 3.0)
+        stalls = [kind for _ in range(options.stalls) for kind in STALLS]
+        judged, found["stalls"] = play(
+            lab, fmt, hz, len(stalls), vote_seconds=2, votes=False, stalls=stalls
+        )
+        for kind in STALLS:
+            hit = [one for one in judged if one.injected == kind]
+            harmed = [one for one in hit if not one.whole]
+            found["stalls"][kind] = {
+                "injected": len(hit),
+                "harmed": len(harmed),
+                "found": sum(one.valid is False for one in harmed),
+            }
+            print(f"{kind}: {found['stalls'][kind]}", flush=True)
+        tell("All of them", found["stalls"])
+    if "clean" in options.only:
+        fmt, hz = Format(640, 360, 50, 0.6), 50
+        found["clean"] = play(lab, fmt, hz, options.clean, vote_seconds=1, votes=False)[1]
+        tell("Undisturbed", found["clean"])
+    return found
+
+
+def tell(what: str, found: dict[str, Any]) -> None:
+    print(
+        f"{what} {found['format']} at {found['hz']} Hz: {found['cells']} cells, "
+        f"{found['missing']} of {found['frames']} frames missing, {found['repeated']} repeated, "
+        f"phases within {found['worst_phase_refreshes']} refreshes; invalid {found['invalid']}, "
+        f"of these whole on the screen {found['whole_but_invalid']}; "
+        f"faulty but valid {found['faulty_but_valid']}; {found.get('painting', '')}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
