@@ -41,7 +41,8 @@ def main() -> None:
     print(f"load average {os.getloadavg()[0]:.1f}")
     for form in options.formats:
         rows = options.rows if form != "xlsx" else options.xlsx_rows or options.rows
-        say(form, "ours", rows)
+        if rows != options.peer_rows:
+            say(form, "ours", rows)
         for who in ("ours", "pandas"):
             say(form, who, options.peer_rows)
     if options.database:
