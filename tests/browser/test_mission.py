@@ -192,8 +192,9 @@ def test_from_a_file_to_an_exported_mos(
     call_command("export_mos", study.slug, format="csv", output=tmp_path / "csv")
     call_command("export_mos", study.slug, format="json", output=tmp_path / "json")
     check_exported(list(csv.DictReader((tmp_path / "csv" / "mos.csv").open())), expected)
+    reader.get_by_text("Download", exact=True).click()
     with reader.expect_download() as download:
-        reader.get_by_role("link", name="Download CSV").click()
+        reader.get_by_role("link", name="CSV", exact=True).click()
     with zipfile.ZipFile(download.value.path()) as archive:
         name = next(name for name in archive.namelist() if name.endswith("mos.csv"))
         rows = list(csv.DictReader(io.TextIOWrapper(archive.open(name), "utf-8-sig")))
