@@ -176,6 +176,14 @@ def test_excel_gets_texts_as_texts_never_as_formulas_or_links(tmp_path, start):
     assert [cell.value for cell in cells[1:]] == bad[1:]
 
 
+@pytest.mark.parametrize("start", as_csv.FORMULA_STARTS)
+def test_a_text_is_never_run_as_a_formula(tmp_path, start):
+    bad = f'{start}HYPERLINK("http://example.org")'
+    path = written("csv", tmp_path, [(bad,)], COLUMNS[:1])
+    with path.open(newline="", encoding="utf-8") as file:
+        assert list(csv.reader(file)) == [["name"], [f"'{bad}"]]
+
+
 def test_a_number_below_0_is_no_formula(tmp_path):
     path = written("csv", tmp_path, [("-0.5",), ("-0.5+1",)], COLUMNS[:1])
     assert path.read_text().splitlines() == ["name", "-0.5", "'-0.5+1"]
