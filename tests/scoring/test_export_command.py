@@ -73,6 +73,11 @@ def test_an_unknown_table_is_refused_with_those_there_are(study, tmp_path):
         export(study, "-o", tmp_path, "--table", "votes")
 
 
+def test_tables_sureal_and_report_are_asked_for_one_at_a_time(study, tmp_path):
+    with pytest.raises(CommandError, match="not allowed with"):
+        export(study, "-o", tmp_path, "--sureal", "--table", "mos")
+
+
 def test_a_folder_that_is_taken_is_refused_before_anything_is_computed(
     study, tmp_path, monkeypatch
 ):

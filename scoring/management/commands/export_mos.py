@@ -52,7 +52,8 @@ class Command(BaseCommand):
             metavar="DIR",
             help="folder to write to; - for standard output",
         )
-        parser.add_argument(
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument(
             "--table",
             action="append",
             default=[],
@@ -60,12 +61,12 @@ class Command(BaseCommand):
             metavar="NAME",
             help=f"this table only; may be repeated. There are: {', '.join(TABLE_NAMES)}",
         )
-        parser.add_argument(
+        what.add_argument(
             "--sureal",
             action="store_true",
             help=f"instead, the counted votes as a dataset of Netflix' sureal, {SUREAL}",
         )
-        parser.add_argument(
+        what.add_argument(
             "--report",
             type=Path,
             metavar="FILE",
