@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from upscalers import store
 from upscalers.core.clip import ClipFormat
+from upscalers.core.rendition import why_not_displayable
 
 if TYPE_CHECKING:
     from upscalers.core.cost import Cost
@@ -168,10 +169,7 @@ class Clip(models.Model):
 
     @property
     def why_not_displayable(self) -> str:
-        """The display plays 8-bit 4:2:0; anything else can be measured but not shown."""
-        if self.pix_fmt == "yuv420p":
-            return ""
-        return f"The display plays 8-bit 4:2:0 only, and this clip is {self.pix_fmt}."
+        return why_not_displayable(self.format)
 
 
 class Rendition(models.Model):

@@ -37,7 +37,7 @@ export async function runChecks(clips, painter, fps, time) {
     painting(clips, painter, refreshed.hz),
     memory(),
     await room(clips),
-    colour(),
+    colour(clips),
     await clock(time),
     await wakeLock(),
   ];
@@ -208,14 +208,17 @@ async function room(clips) {
   };
 }
 
-/** Clips are shown as sRGB codes in standard dynamic range. @returns {Check} */
-function colour() {
+/** Clips are shown as sRGB codes of 8 bits in standard dynamic range. @param {Clip[]} clips
+ * @returns {Check} */
+function colour(clips) {
   const fits = (/** @type {string} */ query) => matchMedia(query).matches;
   const gamut = ["rec2020", "p3", "srgb"].find((name) => fits(`(color-gamut: ${name})`));
   const high = fits("(dynamic-range: high)");
   return {
     id: "colour", label: "Colour", ok: gamut !== undefined,
     value: `${gamut ?? "less than sRGB"}, ${screen.colorDepth} bits a pixel, ` +
+      (clips.some(({ manifest: { depth = 8 } }) => depth > 8)
+        ? "clips of 10 bits rounded to the nearest code of 8, " : "") +
       (high ? "high dynamic range: switch HDR off unless the screen is calibrated so"
         : "standard dynamic range"),
     advice: "Use a screen that shows sRGB (BT.709), and calibrate it to that.",

@@ -132,12 +132,12 @@ def test_a_matrix_that_is_not_known_is_refused(page: Page) -> None:
     assert "bt2020nc" in message
 
 
-@pytest.fixture
-def odd_clip(tmp_path: Path) -> tuple[Path, ClipFormat]:
+@pytest.fixture(params=["yuv420p", "yuv420p10le"])
+def odd_clip(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Path, ClipFormat]:
     """Noise whose height is no multiple of a macroblock: what is cropped away must not show."""
     path = tmp_path / "noise.mkv"
     tags = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
-    picture = f"testsrc2=size=178x98:rate=25,noise=alls=30:allf=t,format=yuv420p,{tags}"
+    picture = f"testsrc2=size=178x98:rate=25,noise=alls=30:allf=t,format={request.param},{tags}"
     options = ["-f", "lavfi", "-i", picture, "-frames:v", "60", "-c:v", "ffv1"]
     subprocess.run([FFMPEG, "-v", "error", *options, str(path)], check=True)
     return path, probe(path)

@@ -25,6 +25,22 @@ _START = b"\x00\x00\x01"
 _DELIMITER = b"\x00\x00\x00\x01\x09"  # begins every picture (access unit delimiter)
 _SLICE, _KEY_SLICE, _PARAMETERS = 1, 5, 7
 _KEY_INTERVAL = 50
+# What the player's decoder gives exactly, and its painter can turn into colours.
+DISPLAYABLE_FORMATS = ("yuv420p", "yuv420p10le")
+DISPLAYABLE_MATRICES = ("bt709", "smpte170m", "bt470bg")
+HIGH_DYNAMIC_RANGE = ("smpte2084", "arib-std-b67")
+
+
+def why_not_displayable(fmt: ClipFormat) -> str:
+    """For a clip that can be measured but not shown; else empty."""
+    if fmt.pix_fmt not in DISPLAYABLE_FORMATS:
+        return f"The display plays 4:2:0 of 8 or 10 bits, and this clip is {fmt.pix_fmt}."
+    if fmt.matrix not in DISPLAYABLE_MATRICES:
+        known = ", ".join(DISPLAYABLE_MATRICES)
+        return f"The display knows the colours of {known}, and this clip has those of {fmt.matrix}."
+    if fmt.transfer in HIGH_DYNAMIC_RANGE:
+        return f"The display shows standard dynamic range, and this clip is {fmt.transfer}."
+    return ""
 
 
 @dataclass(frozen=True)
@@ -42,6 +58,7 @@ class Manifest:
     frames_sha256: str  # the clip's digest
     matrix: str
     range: str
+    depth: int  # bits of a sample
 
     def as_json(self) -> dict[str, Any]:
         values = asdict(self)
@@ -59,11 +76,8 @@ def make_rendition(
     should_stop: ShouldStop | None = None,
 ) -> Manifest:
     """Make the rendition of a clip; fails rather than deliver one that differs in a sample."""
-    if fmt.pix_fmt != "yuv420p":
-        raise ClipError(
-            f"clips of {fmt.bit_depth} bits and 4:{fmt.chroma[1]}:{fmt.chroma[2]} cannot be shown "
-            "by the player; it shows 8-bit 4:2:0"
-        )
+    if reason := why_not_displayable(fmt):
+        raise ClipError(reason)
     partial = Path(out).with_name(f".{Path(out).name}.partial")
     try:
         hashes, digest = encode_h264(path, fmt, partial, "h264", on_progress, should_stop)
@@ -77,6 +91,7 @@ def make_rendition(
         codec=index.codec, width=fmt.width, height=fmt.height, frames=fmt.frames,
         rate=(fmt.rate.numerator, fmt.rate.denominator), packets=index.packets, keys=index.keys,
         frame_sha256=hashes, frames_sha256=digest, matrix=fmt.matrix, range=fmt.range,
+        depth=fmt.bit_depth,
     )  # fmt: skip
 
 

@@ -14,15 +14,18 @@ from upscalers.core.rendition import encode_h264, make_rendition
 from upscalers.core.video import probe
 
 
-@pytest.mark.parametrize("range_", ["tv", "pc"])
-def test_each_frame_decodes_to_the_clip(tmp_path: Path, range_: str) -> None:
-    fmt = small_format(frames=60, range=range_)
+@pytest.mark.parametrize(
+    ("pix_fmt", "range_"), [("yuv420p", "tv"), ("yuv420p", "pc"), ("yuv420p10le", "tv")]
+)
+def test_each_frame_decodes_to_the_clip(tmp_path: Path, pix_fmt: str, range_: str) -> None:
+    fmt = small_format(pix_fmt, frames=60, range=range_)
     frames = noise(fmt)
     digest = write(tmp_path / "a.mkv", fmt, frames)
     manifest = make_rendition(tmp_path / "a.mkv", fmt, tmp_path / "a.h264")
     wanted = [hashlib.sha256(b"".join(p.tobytes() for p in f)).hexdigest() for f in frames]
     assert list(manifest.frame_sha256) == wanted and manifest.frames_sha256 == digest
     assert (manifest.matrix, manifest.range) == ("bt709", range_)
+    assert manifest.depth == fmt.bit_depth
 
 
 def test_the_packets_are_the_file_and_decode_one_by_one(tmp_path: Path) -> None:
@@ -51,9 +54,18 @@ def test_the_stream_has_neither_cabac_nor_b_frames(tmp_path: Path) -> None:
     assert b"cabac=0" in data and b"bframes=0" in data  # x264 writes its settings down
 
 
-@pytest.mark.parametrize(("pix_fmt", "words"), [("yuv420p10le", "10 bits"), ("yuv444p", "4:4:4")])
-def test_what_the_player_cannot_show_is_refused(tmp_path: Path, pix_fmt: str, words: str) -> None:
-    fmt = small_format(pix_fmt)
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"pix_fmt": "yuv444p"}, "this clip is yuv444p"),
+        ({"matrix": "bt2020nc"}, "those of bt2020nc"),
+        ({"transfer": "smpte2084"}, "this clip is smpte2084"),
+    ],
+)
+def test_what_the_player_cannot_show_is_refused(
+    tmp_path: Path, more: dict[str, str], words: str
+) -> None:
+    fmt = small_format(**more)
     write(tmp_path / "a.mkv", fmt, noise(fmt))
     with pytest.raises(ClipError, match=words):
         make_rendition(tmp_path / "a.mkv", fmt, tmp_path / "a.h264")
