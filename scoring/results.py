@@ -19,7 +19,7 @@ from scoring.raw_scores import RawScores, natural
 from scoring.stats.matrix import FloatArray
 from scoring.stats.screening import Screening
 from scoring.study_scores import Condition, Stimulus, raw_scores_of
-from sessions_app.models import Cell, SessionState, Study, Viewer
+from sessions_app.models import SessionState, Study, Viewer
 from upscalers.models import PVS
 
 
@@ -222,16 +222,6 @@ def _stimuli_of(study: Study, voted: list[int]) -> list[Stimulus]:
     stimuli = [Stimulus(*row) for row in rows]
     return sorted(
         stimuli, key=lambda one: (one.source, order.get(one.method, len(order)), one.condition)
-    )
-
-
-def cells_of(study: Study) -> list[Cell]:
-    """The study's cells in the order of showing, each with its showings."""
-    return list(
-        Cell.objects.filter(session__study=study)
-        .select_related("session", "a__low_resolution__source", "b", "repeats")
-        .prefetch_related("showings")
-        .order_by("session__panel", "session__number", "position")
     )
 
 
