@@ -28,7 +28,7 @@ FORMATS = {  # columns, rows, frames per second, refreshes per second
     "2160p25": (3840, 2160, 25, 50),
     "360p50": (640, 360, 50, 50),
 }
-PARTS = ("session", "formats", "stalls", "clean")
+PARTS = ("session", "formats", "stalls", "outages", "clean")
 
 
 def main() -> None:
@@ -46,8 +46,8 @@ def main() -> None:
 
         settings.EMBEDDED_POSTGRES.use()
         try:
-            with server() as address:
-                found = run(options, address, Path(folder))
+            with server() as running:
+                found = run(options, running, Path(folder))
         finally:
             settings.EMBEDDED_POSTGRES.leave()
     if options.json:
@@ -67,14 +67,15 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(options: argparse.Namespace, address: str, folder: Path) -> dict[str, Any]:
+def run(options: argparse.Namespace, server: Any, folder: Path) -> dict[str, Any]:
     from django.contrib.auth.models import User
 
     from bench.playback.material import Format
+    from bench.playback.outages import play_with_outages
     from bench.playback.scenarios import STALLS, Laboratory, play, play_baseline
 
     owner = User.objects.create_superuser("bench")
-    lab = Laboratory(address, owner, folder)
+    lab = Laboratory(server, owner, folder)
     found: dict[str, Any] = {}
 
     def format_of(name: str, seconds: float) -> tuple[Format, float]:
@@ -110,6 +111,10 @@ def run(options: argparse.Namespace, address: str, folder: Path) -> dict[str, An
             }
             print(f"{kind}: {found['stalls'][kind]}", flush=True)
         tell("All of them", found["stalls"])
+    if "outages" in options.only:
+        fmt, hz = Format(640, 360, 50, 1.0), 50
+        found["outages"] = play_with_outages(lab, fmt, hz, options.cells)
+        print(f"Outages: {found['outages']}", flush=True)
     if "clean" in options.only:
         fmt, hz = Format(640, 360, 50, 0.6), 50
         found["clean"] = play(lab, fmt, hz, options.clean, vote_seconds=1, votes=False)[1]

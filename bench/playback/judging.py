@@ -11,7 +11,9 @@ from typing import Any
 
 from bench.playback.material import STIMULI, Format
 from bench.playback.recorder import Seen
+from sessions_app.core.evidence import EXACT, judge, parse_evidence
 from sessions_app.models import Session, Showing, ShowingState
+from sessions_app.services import running
 
 LATE = 0.75  # of a refresh, as seen between two looks
 
@@ -23,7 +25,7 @@ class Judged:
     late: int = 0  # frames that came a refresh after their time, the one before being repeated
     jitter: float = 0.0  # refreshes by which a frame was late, at worst
     off_refreshes: float = 0.0  # how far a phase was from its length, at worst
-    valid: bool | None = None  # what the evidence says
+    valid: bool | None = None  # what the evidence says, by the exact rule
     verdict: str = ""
     injected: str = ""
 
@@ -52,12 +54,14 @@ def judge_screen(seen: list[Seen], fmt: Format, hz: float, pause: float = 0.5) -
 
 def judge_session(session: Session, seen: list[Seen], fmt: Format, hz: float) -> list[Judged]:
     showings = Showing.objects.filter(cell__session=session, state=ShowingState.SHOWN)
-    showings = showings.order_by("started_at").select_related("cell")
+    showings = showings.order_by("started_at").select_related("cell__session__study")
     judged = []
     for showing in showings:
         first, last = _seconds(showing.started_at), _seconds(showing.ended_at)
         found = judge_screen([s for s in seen if first <= s.start < last], fmt, hz)
-        found.valid, found.verdict = showing.valid, showing.verdict
+        expected = running.expected_clips(showing.cell)
+        exact = judge(parse_evidence(showing.evidence), expected, EXACT)
+        found.valid, found.verdict = exact.valid, str(exact)
         judged.append(found)
     return judged
 

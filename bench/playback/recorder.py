@@ -22,7 +22,7 @@ import numpy as np
 
 BITS, SQUARE = 24, 16  # squares of so many pixels
 FRAME_BITS = 12  # the lower bits tell the frame, the upper ones the clip
-SAMPLES_PER_SECOND = 400
+SAMPLES_PER_SECOND = 300
 NONE = -1  # no number is on the screen
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import http.server
 import multiprocessing
-import socket
 import subprocess
 import threading
 import time
@@ -15,12 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 from django.contrib.auth.models import User
 from playwright.sync_api import Playwright
 
 from bench.playback.judging import Judged, judge_screen, judge_session, summary
-from bench.playback.laboratory import display_browser, people, run_session
+from bench.playback.laboratory import DisplayBrowser, Server, people, run_session
 from bench.playback.material import STIMULI, Format, make_clips, make_session
 from bench.playback.recorder import read_recording, recording, resolution
 from bench.playback.screen import screen
@@ -35,7 +33,7 @@ STALLS = ("busy processors", "browser stopped", "frame dropped")
 class Laboratory:
     """Where sessions are played."""
 
-    address: str
+    server: Server
     owner: User
     folder: Path
     clips: dict[Format, list[Clip]] = field(default_factory=dict)
@@ -54,19 +52,16 @@ def play(
     name = f"bench-{fmt}-{time.time_ns()}"
     session = make_session(fmt, lab.clips_of(fmt), cells, lab.owner, vote_seconds, name)
     told = lab.folder / f"{name}.json"
-    show = f"{lab.address}/show/{session.token}/"
+    show = f"{lab.server.address}/show/{session.token}/"
     limit = 2.5 * cells * (3 * fmt.seconds + 4 + vote_seconds) + 120
-    with screen(fmt.width, fmt.height, hz) as display:
-        port = _free_port()
-        with (
-            display_browser(
-                display, show, lab.folder / "profile", f"--remote-debugging-port={port}"
-            ) as browser,
-            people(lab.address, session, lab.owner) as staff,
-            recording(display, 0, 0, told),
-        ):
-            injector = Injector(stalls or [], browser, port, staff.playwright)
-            run_session(staff, limit, injector.on_phase, votes)
+    with (
+        screen(fmt.width, fmt.height, hz) as display,
+        DisplayBrowser(display, show, lab.folder / name) as browser,
+        people(lab.server.address, session, lab.owner) as staff,
+        recording(display, 0, 0, told),
+    ):
+        injector = Injector(stalls or [], browser, staff.playwright)
+        run_session(staff, limit, injector.on_phase, votes)
     judged = judge_session(session, read_recording(told), fmt, hz)
     for number, one in enumerate(judged):
         one.injected = injector.done.get(number, "")
@@ -81,10 +76,8 @@ def play(
 class Injector:
     """Does something bad in the middle of A, to one showing after the other."""
 
-    def __init__(
-        self, stalls: list[str], browser: psutil.Process, port: int, playwright: Playwright
-    ) -> None:
-        self.stalls, self.browser, self.port, self.playwright = stalls, browser, port, playwright
+    def __init__(self, stalls: list[str], browser: DisplayBrowser, playwright: Playwright) -> None:
+        self.stalls, self.browser, self.playwright = stalls, browser, playwright
         self.showings = 0
         self.done: dict[int, str] = {}
 
@@ -100,8 +93,7 @@ class Injector:
 
     def _stop(self) -> None:
         """The process that paints sleeps for a moment."""
-        pages = [one for one in self.browser.children(recursive=True)
-                 if "--type=renderer" in one.cmdline()]  # fmt: skip
+        pages = self.browser.renderers()
         for one in pages:
             one.suspend()
         time.sleep(0.15)
@@ -110,7 +102,8 @@ class Injector:
 
     def _drop(self) -> None:
         """A decoded frame does not arrive."""
-        over = self.playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{self.port}")
+        port = self.browser.debugging_port
+        over = self.playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}")
         over.contexts[0].pages[0].evaluate(
             """() => {
                 const { worker } = midgreyDisplay.frames;
@@ -154,7 +147,7 @@ def play_baseline(lab: Laboratory, fmt: Format, hz: float, cells: int) -> dict[s
     with _files(lab.folder) as address, screen(fmt.width, fmt.height, hz) as display:
         url = f"{address}/baseline.html?cells={cells}&clips={','.join(names)}"
         with (
-            display_browser(display, url, lab.folder / "profile"),
+            DisplayBrowser(display, url, lab.folder / "baseline"),
             recording(display, 0, 0, told),
         ):
             time.sleep(12 + cells * (3 * fmt.seconds + 4))
@@ -175,9 +168,3 @@ def _files(folder: Path) -> Iterator[str]:
         threading.Thread(target=served.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{served.server_address[1]}"
         served.shutdown()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

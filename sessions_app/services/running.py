@@ -578,6 +578,16 @@ def _first_stimulus(phases: tuple[Phase, ...]) -> Phase:
     return next(phase for phase in phases if phase.stimulus)
 
 
+def expected_clips(cell: Cell) -> dict[str, tuple[str, int]]:
+    """By phase: the digest of the clip that belongs there, and its frames."""
+    files = {name: rendition_of(cell, name) for name in stimuli(cell.session)}
+    return {
+        phase.name: (files[phase.stimulus].sha256, files[phase.stimulus].clip.frames)
+        for phase in cell.session.study.protocol.phases
+        if phase.stimulus
+    }
+
+
 def evidence_arrived(session_pk: int, display: UUID, showing_pk: UUID, report: Any) -> None:
     """The stimuli of a cell were shown to their end: does it count?"""
     evidence = parse_evidence(report)
@@ -585,13 +595,7 @@ def evidence_arrived(session_pk: int, display: UUID, showing_pk: UUID, report: A
         showing = _playing(session, display, showing_pk)
         if showing is None:
             return
-        files = {name: rendition_of(showing.cell, name) for name in stimuli(session)}
-        expected = {
-            phase.name: (files[phase.stimulus].sha256, files[phase.stimulus].clip.frames)
-            for phase in session.study.protocol.phases
-            if phase.stimulus
-        }
-        verdict = judge(evidence, expected, rule_for(session))
+        verdict = judge(evidence, expected_clips(showing.cell), rule_for(session))
         showing.evidence = {
             **report,
             "rule": verdict.rule.name,

@@ -14,13 +14,20 @@ export const RATE_TOLERANCE = 0.0025;
 /** A clip must be decoded this much faster than it is played. */
 export const HEADROOM = 1.5;
 
-/** @param {number[]} stamps of requestAnimationFrame @returns {number} refreshes per second */
+/** The slope of the line through all stamps, so that a single one that is off does little.
+ * @param {number[]} stamps of requestAnimationFrame @returns {number} refreshes per second */
 export function refreshRate(stamps) {
-  const gaps = stamps.slice(1).map((stamp, i) => stamp - stamps[i]).sort((a, b) => a - b);
-  const median = gaps[gaps.length >> 1];
-  const span = stamps[stamps.length - 1] - stamps[0];
-  // Refreshes that were missed while measuring still count, so the mean is exact.
-  return (1000 * Math.round(span / median)) / span;
+  const gaps = stamps.slice(1).map((stamp, i) => stamp - stamps[i]);
+  const usual = [...gaps].sort((a, b) => a - b)[gaps.length >> 1];
+  let index = 0;
+  // Refreshes that were missed while measuring still count.
+  const places = [0, ...gaps.map((gap) => (index += Math.max(1, Math.round(gap / usual))))];
+  const mean = (/** @type {number[]} */ values) =>
+    values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [middle, centre] = [mean(stamps), mean(places)];
+  const across = places.reduce((sum, at, i) => sum + (at - centre) * (stamps[i] - middle), 0);
+  const along = places.reduce((sum, at) => sum + (at - centre) ** 2, 0);
+  return (1000 * along) / across;
 }
 
 /** @param {number} [milliseconds] @returns {Promise<number>} measured refreshes per second */

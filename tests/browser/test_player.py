@@ -122,6 +122,29 @@ def test_video_grey_is_the_grey_of_the_page(page: Page, painter: str) -> None:
     assert shown["painted"] == shown["grey"] == [128, 128, 128, 255] * 16
 
 
+@pytest.mark.parametrize(("painter", "fine"), [("ShaderPainter", True), ("PixelPainter", False)])
+def test_painting_without_a_graphics_card_fails_the_check(
+    page: Page, painter: str, fine: bool
+) -> None:
+    """However quick it is: what is lost on the way to the screen leaves no trace."""
+    check = page.evaluate(
+        """async (name) => {
+            const { runChecks } = await import("/static/player/checks.js");
+            const painters = await import("/static/player/painter.js");
+            const canvas = document.createElement("canvas");
+            document.body.append(canvas);
+            const manifest = {codec: "avc1.f40020", width: 64, height: 48, rate: [30, 1],
+                matrix: "bt709", range: "tv"};
+            const checks = await runChecks([{bytes: 9, manifest}], new painters[name](canvas), 999,
+                {offset: 0, trip: 1});
+            return checks.find(({id}) => id === "painting");
+        }""",
+        painter,
+    )
+    assert check["ok"] is fine, check
+    assert ("lost unseen" in check["advice"]) is not fine
+
+
 def test_a_matrix_that_is_not_known_is_refused(page: Page) -> None:
     message = page.evaluate(
         """async () => {
@@ -210,11 +233,15 @@ def test_missed_refreshes_are_counted_and_do_not_stretch_time(page: Page) -> Non
             const { RefreshCounter, refreshRate } = await import("/static/player/clock.js");
             const counter = new RefreshCounter(50);
             const stamps = [0, 20.1, 39.9, 100.2, 120];
+            const even = [...Array(101).keys()].map((n) => 20 * n);
             return [stamps.map((stamp) => counter.tick(stamp)).map((t) => [t.index, t.missed]),
-                refreshRate([0, 20, 40, 100, 120, 140])];
+                refreshRate([0, 20, 40, 100, 120, 140]), refreshRate([...even, 2029])];
         }"""
     )
-    assert counted == [[[0, 0], [1, 0], [2, 0], [5, 2], [6, 0]], 50]
+    ticks, with_a_gap, with_a_late_end = counted
+    assert ticks == [[0, 0], [1, 0], [2, 0], [5, 2], [6, 0]]
+    assert with_a_gap == 50
+    assert abs(with_a_late_end - 50) < 0.03  # 0.22 by the first and the last alone
 
 
 def test_a_sampled_frame_that_was_not_decoded_exactly_is_told(page: Page) -> None:
