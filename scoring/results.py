@@ -19,6 +19,7 @@ from scoring.raw_scores import RawScores, natural
 from scoring.stats.matrix import FloatArray
 from scoring.stats.screening import Screening
 from scoring.study_scores import Condition, Stimulus, raw_scores_of
+from scoring.wording import counted
 from sessions_app.models import SessionState, Study, Viewer
 from upscalers.models import PVS
 
@@ -143,8 +144,8 @@ class Results:
         if 2 * rejected < len(self.viewers):
             return ""
         return (
-            f"The rule rejects {rejected} of {_count(len(self.viewers), 'viewer')}. That says more "
-            "of the study than of them: where PVSs look much alike nobody's scores follow the "
+            f"The rule rejects {rejected} of {counted(len(self.viewers), 'viewer')}. That says "
+            "more of the study than of them: where PVSs look much alike nobody's scores follow the "
             "mean. Look at the results of all viewers."
         )
 
@@ -157,8 +158,8 @@ class Results:
         rejected = len(self.viewers) - left
         if rejected:
             panel = len(self.viewers)
-            return f"Without those left out {_count(left, 'viewer')} of {panel} remain. {asked}"
-        return f"{_count(left, 'viewer')} gave counted votes. {asked}"
+            return f"Without those left out {counted(left, 'viewer')} of {panel} remain. {asked}"
+        return f"{counted(left, 'viewer')} gave counted votes. {asked}"
 
     def _unfinished(self) -> str:
         sessions = self.study.test_sessions
@@ -173,7 +174,7 @@ class Results:
         if not overruled:
             return ""
         return (
-            f"{_count(overruled, 'session')} ran on a display that had failed a check, so cells "
+            f"{counted(overruled, 'session')} ran on a display that had failed a check, so cells "
             "counted by the looser rule for trials: not for publication."
         )
 
@@ -194,7 +195,7 @@ class Results:
         if lost.empty:
             return ""
         return (
-            f"{_count(len(lost), 'vote')} in {_count(lost['showing'].nunique(), 'showing')} of "
+            f"{counted(len(lost), 'vote')} in {counted(lost['showing'].nunique(), 'showing')} of "
             "test cells do not count; the ratings table of the export says why."
         )
 
@@ -223,7 +224,3 @@ def _stimuli_of(study: Study, voted: list[int]) -> list[Stimulus]:
     return sorted(
         stimuli, key=lambda one: (one.source, order.get(one.method, len(order)), one.condition)
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -21,6 +21,7 @@ from upscalers import audit, jobs, store
 from upscalers.core import pictures, video
 from upscalers.core.clip import ClipFormat, Cut, RawParameters
 from upscalers.core.errors import ClipError
+from upscalers.core.rendition import Manifest, make_rendition
 from upscalers.jobs import Progress
 from upscalers.models import (
     OPEN_STATES,
@@ -96,12 +97,10 @@ def request_rendition(clip: Clip, title: str, user: User = None) -> Rendition | 
 
 
 def render(job: Job, progress: Progress) -> None:
-    from upscalers.core import rendition
-
     wanted = jobs.target_of(job.renditions.select_related("clip"))
     with store.workspace() as folder:
         out = folder / f"rendition{Rendition.SUFFIX}"
-        manifest = rendition.make_rendition(
+        manifest = make_rendition(
             wanted.clip.path, wanted.clip.format, out, progress, progress.should_stop
         )
         if manifest.frames_sha256 != wanted.clip.frames_sha256:
@@ -109,13 +108,18 @@ def render(job: Job, progress: Progress) -> None:
                 f"The clip {wanted.clip.path.name} is not what was written any more. Check the "
                 "disk, then remove what it belongs to and make that again."
             )
-        file = store.seal(out)
-        with jobs.in_turn():
-            wanted = jobs.target_of(Rendition.objects.filter(pk=wanted.pk))
-            file.keep()
-            wanted.sha256, wanted.size_bytes = file.sha256, file.size
-            wanted.manifest = manifest.as_json()
-            wanted.save(update_fields=["sha256", "size_bytes", "manifest"])
+        keep_playback_file(Rendition.objects.filter(pk=wanted.pk), out, manifest)
+
+
+def keep_playback_file(rows: QuerySet[Any], out: Path, manifest: Manifest) -> None:
+    """For the one row that still wants it."""
+    file = store.seal(out)
+    with jobs.in_turn():
+        wanted = jobs.target_of(rows)
+        file.keep()
+        wanted.sha256, wanted.size_bytes = file.sha256, file.size
+        wanted.manifest = manifest.as_json()
+        wanted.save(update_fields=["sha256", "size_bytes", "manifest"])
 
 
 # ---- sources ---------------------------------------------------------------------------------

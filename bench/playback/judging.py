@@ -27,6 +27,7 @@ class Judged:
     off_refreshes: float = 0.0  # how far a phase was from its length, at worst
     valid: bool | None = None  # what the evidence says, by the exact rule
     verdict: str = ""
+    showing: str = ""
     injected: str = ""
 
     @property
@@ -62,6 +63,7 @@ def judge_session(session: Session, seen: list[Seen], fmt: Format, hz: float) ->
         expected = running.expected_clips(showing.cell)
         exact = judge(parse_evidence(showing.evidence), expected, EXACT)
         found.valid, found.verdict = exact.valid, str(exact)
+        found.showing = str(showing.pk)
         judged.append(found)
     return judged
 

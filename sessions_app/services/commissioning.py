@@ -27,7 +27,7 @@ from sessions_app.models import Commissioning, CounterClip
 from upscalers import audit, jobs, store
 from upscalers.jobs import Progress
 from upscalers.models import Job, JobKind, Rendition
-from upscalers.services import new_job, retry
+from upscalers.services import keep_playback_file, new_job, retry
 
 SIZES = ((1280, 720), (1920, 1080), (3840, 2160))
 RATES = (25, 30, 50, 60)
@@ -69,13 +69,7 @@ def make_clip(job: Job, progress: Progress) -> None:
     with store.workspace() as folder:
         out = folder / f"counter{Rendition.SUFFIX}"
         manifest = make_counter_clip(fmt, out, progress, progress.should_stop)
-        file = store.seal(out)
-        with jobs.in_turn():
-            wanted = jobs.target_of(CounterClip.objects.filter(pk=wanted.pk))
-            file.keep()
-            wanted.sha256, wanted.size_bytes = file.sha256, file.size
-            wanted.manifest = manifest.as_json()
-            wanted.save(update_fields=["sha256", "size_bytes", "manifest"])
+        keep_playback_file(CounterClip.objects.filter(pk=wanted.pk), out, manifest)
 
 
 # ---- runs and measurements -----------------------------------------------------------------------

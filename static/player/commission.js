@@ -176,15 +176,13 @@ class CommissioningPage {
       { ...grey, name: "clip", seconds: null, clip: clip.id },
       { ...grey, name: "grey after" },
     ];
-    /** @type {RunLog} */
-    let log;
+    const log = new RunLog();
     const evidence = await showCell(phases, {
       painter: this.painter, frames, hz: this.hz, clips: new Map([[clip.id, clip]]),
-      message: () => {}, onphase: () => {},
-      watch: (collected) => {
-        log = new RunLog(collected, "clip");
-        return watchPage(collected, this.canvas);
-      },
+      message: () => {},
+      onphase: (phase, stamp, refresh) => log.phase(phase === phases.length - 1, stamp, refresh),
+      onframe: (painted) => log.frame(painted),
+      watch: (collected) => watchPage(collected, this.canvas),
     });
     return {
       display: displayLabel(), clip: clip.sha256, browser: navigator.userAgent,
@@ -194,7 +192,7 @@ class CommissioningPage {
         ...evidence.report(), clips: { clip: clip.sha256 }, painter: this.painter.name,
         full_screen: Boolean(document.fullscreenElement),
       },
-      log: /** @type {RunLog} */ (log).report(),
+      log: log.report(this.hz),
     };
   }
 }

@@ -1,59 +1,30 @@
-// The log of a run frame by frame, for comparing it with what an instrument saw. It listens to the
-// evidence that every cell collects, so that what is compared is what sessions are judged by.
+// The log of a run frame by frame, for comparing it with what an instrument saw.
 
-/** @typedef {import("./evidence.js").Evidence} Evidence */
+/** @typedef {import("./show.js").Painted} Painted */
 
 export class RunLog {
-  /** @param {Evidence} evidence of a run that has not begun @param {string} phase of the clip */
-  constructor(evidence, phase) {
-    this.evidence = evidence;
-    this.clip = evidence.timeline.segments.findIndex((segment) => segment.phase.name === phase);
-    this.index = 0; // of the refresh that is on
-    this.frame = -1;
-    this.ended = 0; // when painting ended
-    this.after = 0; // and how long after its refresh that was
-    this.ends = 0;
+  constructor() {
+    this.begin = NaN;
+    this.ends = 0; // the refresh at which the clip gave way
     /** @type {[number, number, number, number, number][]} frame, refresh planned, refresh painted,
      * when that refresh was announced, when it was painted */
     this.painted = [];
-    this.listen();
   }
 
-  listen() {
-    const { evidence } = this;
-    /** @template {keyof Evidence} Name @param {Name} name @param {Function} then */
-    const on = (name, then) => {
-      const was = /** @type {Function} */ (/** @type {unknown} */ (evidence[name])).bind(evidence);
-      /** @type {any} */ (evidence)[name] = (/** @type {any[]} */ ...told) => {
-        then(...told);
-        return was(...told);
-      };
-    };
-    on("refreshed", (/** @type {number} */ _, /** @type {{index: number}} */ { index }) => {
-      this.index = index;
-    });
-    on("phaseStarted", (/** @type {number} */ phase) => {
-      if (phase === this.clip + 1) this.ends = this.index;
-    });
-    on("proved", (/** @type {number} */ _, /** @type {{frame: number}} */ { frame }) => {
-      this.frame = frame;
-    });
-    on("painted", (/** @type {number} */ _, /** @type {number} */ __,
-      /** @type {number} */ after) => {
-      [this.ended, this.after] = [performance.now(), after];
-    });
-    on("shown", (/** @type {number} */ _, /** @type {number} */ delay) => this.note(delay));
+  /** @param {boolean} after the clip @param {number} stamp @param {number} refresh */
+  phase(after, stamp, refresh) {
+    if (Number.isNaN(this.begin)) this.begin = stamp;
+    if (after) this.ends = refresh;
   }
 
-  /** @param {number} delay in refreshes */
-  note(delay) {
-    const begin = this.evidence.starts[0] ?? 0;
-    const at = this.ended - begin;
-    this.painted.push([this.frame, this.index - delay, this.index, round(at - this.after), round(at)]);
+  /** @param {Painted} painted */
+  frame({ frame, due, refresh, stamp, ended }) {
+    this.painted.push([frame, due, refresh, round(stamp - this.begin), round(ended - this.begin)]);
   }
 
-  report() {
-    return { refresh_hz: this.evidence.timeline.hz, ends: this.ends, painted: this.painted };
+  /** @param {number} hz */
+  report(hz) {
+    return { refresh_hz: hz, ends: this.ends, painted: this.painted };
   }
 }
 

@@ -10,7 +10,10 @@ import { Evidence } from "./evidence.js";
  * @typedef {import("./painter.js").Painter} Painter
  * @typedef {{painter: Painter, frames: import("./frames.js").FrameQueue, hz: number,
  *   clips: Map<string, Clip>, message(text: string): void,
- *   onphase(phase: number, stamp: number): void, watch(evidence: Evidence): () => void}} Stage
+ *   onphase(phase: number, stamp: number, refresh: number): void,
+ *   onframe?: (painted: Painted) => void, watch(evidence: Evidence): () => void}} Stage
+ * @typedef {{frame: number, due: number, refresh: number, stamp: number, ended: number}} Painted
+ *   due, refresh: from the start of the cell, as planned and as painted; stamp, ended: times
  */
 
 /**
@@ -69,17 +72,17 @@ class CellShow {
         this.evidence.finished(stamp);
         return false;
       }
-      this.enter(this.phase + 1, segments[this.phase + 1].end > refresh.index, stamp);
+      this.enter(this.phase + 1, refresh.index, stamp);
     }
     const segment = segments[this.phase];
     if (segment.frames) this.paintFrame(segment, refresh.index, stamp);
     return true;
   }
 
-  /** @param {number} phase @param {boolean} lasts false where a stall swallowed all of it
-   * @param {number} stamp */
-  enter(phase, lasts, stamp) {
+  /** @param {number} phase @param {number} refresh that is on @param {number} stamp */
+  enter(phase, refresh, stamp) {
     const segment = this.timeline.segments[phase];
+    const lasts = segment.end > refresh; // else a stall swallowed all of it
     this.phase = phase;
     this.frame = -1;
     if (segment.frames) {
@@ -91,7 +94,7 @@ class CellShow {
     }
     this.stage.message(segment.phase.message);
     if (lasts) this.evidence.phaseStarted(phase, stamp);
-    this.stage.onphase(phase, stamp);
+    this.stage.onphase(phase, stamp, refresh);
   }
 
   /** @param {import("./clock.js").Segment} segment @param {number} index @param {number} stamp */
@@ -114,5 +117,6 @@ class CellShow {
     this.evidence.painted(this.phase, ended - began, ended - stamp, this.counter.period);
     const due = segment.start + this.timeline.refreshOf(segment, wanted);
     this.evidence.shown(this.phase, index - due);
+    this.stage.onframe?.({ frame: wanted, due, refresh: index, stamp, ended });
   }
 }

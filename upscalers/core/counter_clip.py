@@ -35,14 +35,18 @@ def counter_format(width: int, height: int, rate: int, seconds: float) -> ClipFo
     return ClipFormat(width, height, Fraction(rate), round(rate * seconds), "yuv420p")
 
 
-def counter_frame(number: int, width: int, height: int) -> NDArray[np.uint8]:
-    """The luma of a frame; its chroma is neutral."""
-    luma = np.full((height, width), GREY, np.uint8)
-    side = square_side(width)
+def draw_counter(luma: NDArray[np.uint8], number: int, side: int) -> None:
+    """Into the top left corner, with squares of `side` pixels."""
     bits = [number >> place & 1 for place in reversed(range(BITS))]
     row = np.repeat([WHITE if bit else BLACK for bit in bits], side).astype(np.uint8)
     luma[:side, : len(row)] = row
     luma[side : 2 * side, : len(row)] = BLACK + WHITE - row
+
+
+def counter_frame(number: int, width: int, height: int) -> NDArray[np.uint8]:
+    """The luma of a frame; its chroma is neutral."""
+    luma = np.full((height, width), GREY, np.uint8)
+    draw_counter(luma, number, square_side(width))
     top, left = height // 4, (width - height // 2) // 2
     luma[top : top + height // 2, max(0, left) : left + height // 2] = (BLACK, WHITE)[
         number % 2 == 0
@@ -50,9 +54,8 @@ def counter_frame(number: int, width: int, height: int) -> NDArray[np.uint8]:
     return luma
 
 
-def read_counter(luma: NDArray[np.uint8]) -> int | None:
-    """The number of a captured picture of the clip's own size; None where it cannot be read."""
-    side = square_side(luma.shape[1])
+def read_counter(luma: NDArray[np.uint8], side: int) -> int | None:
+    """The number in the top left corner of a captured picture; None where it cannot be read."""
     middles = side // 2 + side * np.arange(BITS)
     upper, lower = (luma[row, middles].astype(int) for row in (side // 2, side + side // 2))
     if (np.abs(upper - lower) < _SURE).any():
