@@ -63,7 +63,8 @@ def synthetic(viewers: int, stimuli: int, missing: float = 0.0) -> Votes:
     scores = np.clip(np.rint(quality[:, None] + noise), 0, 10)
     if missing:
         scores[generator.random(scores.shape) < missing] = np.nan
-    stimulus, viewer = np.nonzero(~np.isnan(scores))
+    # Columns of their own, as a table has them: what nonzero gives lies interleaved.
+    stimulus, viewer = map(np.ascontiguousarray, np.nonzero(~np.isnan(scores)))
     score = scores[stimulus, viewer]
     table = pd.DataFrame({"stimulus": stimulus, "viewer": viewer, "score": score})
     return Votes(table, stimulus, viewer, score, scores.shape)

@@ -23,7 +23,9 @@ def score_matrix(
     scores = np.full(stimuli * viewers, np.nan)
     for start in range(0, len(score), VOTES):
         part = slice(start, start + VOTES)
-        scores[stimulus[part] * viewers + viewer[part]] = score[part]
+        cell = stimulus[part] * viewers
+        cell += viewer[part]
+        scores[cell] = score[part]
     if np.count_nonzero(~np.isnan(scores)) < len(score):  # some cells have several votes
         cell = stimulus * viewers + viewer
         total = np.bincount(cell, weights=score, minlength=stimuli * viewers)
