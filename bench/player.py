@@ -103,7 +103,7 @@ def run(options: argparse.Namespace, server: Any, folder: Path) -> dict[str, Any
         )
         for kind in STALLS:
             hit = [one for one in judged if one.injected == kind]
-            harmed = [one for one in hit if not one.whole]
+            harmed = [one for one in hit if one.faulty]
             found["stalls"][kind] = {
                 "injected": len(hit),
                 "harmed": len(harmed),
@@ -126,9 +126,9 @@ def tell(what: str, found: dict[str, Any]) -> None:
     print(
         f"{what} {found['format']} at {found['hz']} Hz: {found['cells']} cells, "
         f"{found['missing']} of {found['frames']} frames missing, {found['repeated']} repeated, "
-        f"phases within {found['worst_phase_refreshes']} refreshes; invalid {found['invalid']}, "
-        f"of these whole on the screen {found['whole_but_invalid']}; "
-        f"faulty but valid {found['faulty_but_valid']}; {found.get('painting', '')}",
+        f"phases within {found['worst_phase_refreshes']} refreshes; whole {found['whole']}, of "
+        f"these called invalid {found['whole_but_invalid']}; faulty {found['faulty']}, of these "
+        f"called valid {found['faulty_but_valid']}; {found.get('painting', '')}",
         flush=True,
     )
 

@@ -452,7 +452,8 @@ class Commissioning(models.Model):
     @property
     def told(self) -> Log:
         rows = tuple(Painted(*row) for row in self.log["painted"])
-        return Log(self.refresh_hz, self.clip.frames, self.log["ends"], rows)
+        ends, ends_ms = self.log["ends"], self.log.get("ends_ms")
+        return Log(self.refresh_hz, self.clip.frames, ends, rows, ends_ms)
 
     @property
     def phase(self) -> dict[str, Any]:

@@ -23,10 +23,10 @@ def recorded(path: Path, frames: dict[int, float], clip: int = 1, blur: float = 
     return path
 
 
-def test_frames_that_came_in_time_are_neither_missing_nor_late(tmp_path: Path) -> None:
+def test_frames_that_came_in_time_are_neither_missing_nor_held(tmp_path: Path) -> None:
     [seen] = read_recording(recorded(tmp_path / "a", {n: 1 + n * PERIOD for n in range(50)}))
     assert seen.unseen(50, PERIOD) == (0, 0)
-    assert max(seen.lateness(50, 50)) == pytest.approx(0, abs=1e-6)
+    assert max(seen.held(50, 50, 50)) == pytest.approx(0, abs=1e-6)
     assert seen.seconds == pytest.approx(1)
 
 
@@ -36,10 +36,11 @@ def test_frames_that_were_never_on_the_screen_are_missing(tmp_path: Path) -> Non
     assert seen.unseen(50, PERIOD) == (4, 0)
 
 
-def test_a_frame_that_came_a_refresh_late_is_told(tmp_path: Path) -> None:
+def test_the_frame_before_one_that_came_late_was_held(tmp_path: Path) -> None:
     times = {n: 1 + n * PERIOD + (PERIOD if n == 30 else 0) for n in range(0, 50, 2)}
     [seen] = read_recording(recorded(tmp_path / "a", times))
-    assert [late > 0.75 for late in seen.lateness(50, 50)].count(True) == 1
+    held = seen.held(50, 50, 50)
+    assert [round(over, 3) for over in held if over > 0.1] == [1.0]
 
 
 def test_what_the_recorder_slept_through_is_not_called_missing(tmp_path: Path) -> None:
@@ -51,4 +52,4 @@ def test_what_the_recorder_slept_through_is_not_called_missing(tmp_path: Path) -
     path.write_text(json.dumps(told))
     [seen] = read_recording(path)
     assert seen.unseen(50, PERIOD) == (0, 1)
-    assert len(seen.lateness(50, 50)) == 48
+    assert len(seen.held(50, 50, 50)) == 47

@@ -15,15 +15,18 @@ from sessions_app.core.evidence import EXACT, judge, parse_evidence
 from sessions_app.models import Session, Showing, ShowingState
 from sessions_app.services import running
 
-LATE = 0.75  # of a refresh, as seen between two looks
+# By how many refreshes a frame may stand too long. The recorder knows a time to about a fifth of a
+# refresh: what lies between the outer two is called neither whole nor faulty.
+WHOLE, HELD, FAULTY = 0.5, 0.75, 1.0
+LONGEST_ERROR = 1.5  # refreshes, of a phase
 
 
 @dataclass
 class Judged:
     missing: int = 0  # frames that never were on the screen
     blind: int = 0  # frames of which the recorder cannot tell
-    late: int = 0  # frames that came a refresh after their time, the one before being repeated
-    jitter: float = 0.0  # refreshes by which a frame was late, at worst
+    held: int = 0  # frames that stood too long: repeated
+    worst_held: float = 0.0  # refreshes
     off_refreshes: float = 0.0  # how far a phase was from its length, at worst
     valid: bool | None = None  # what the evidence says, by the exact rule
     verdict: str = ""
@@ -33,7 +36,15 @@ class Judged:
     @property
     def whole(self) -> bool:
         """Nothing is wrong with it on the screen."""
-        return not self.missing and not self.late and self.off_refreshes < 1.5
+        return not self._broken and self.worst_held < WHOLE
+
+    @property
+    def faulty(self) -> bool:
+        return self._broken or self.worst_held >= FAULTY
+
+    @property
+    def _broken(self) -> bool:
+        return bool(self.missing) or self.off_refreshes >= LONGEST_ERROR
 
 
 def judge_screen(seen: list[Seen], fmt: Format, hz: float, pause: float = 0.5) -> Judged:
@@ -43,9 +54,9 @@ def judge_screen(seen: list[Seen], fmt: Format, hz: float, pause: float = 0.5) -
         missing, blind = clip.unseen(fmt.frames, 1 / fmt.rate)
         found.missing += missing
         found.blind += blind
-        lateness = clip.lateness(hz, fmt.rate)
-        found.late += sum(late > LATE for late in lateness)
-        found.jitter = max(found.jitter, *lateness)
+        held = clip.held(fmt.frames, hz, fmt.rate)
+        found.held += sum(over >= HELD for over in held)
+        found.worst_held = max([found.worst_held, *held])
     found.missing += fmt.frames * (len(STIMULI) - len(seen))
     lengths = [clip.seconds - fmt.frames / fmt.rate for clip in seen]
     lengths += [b.start - a.end - pause for a, b in pairwise(seen)]
@@ -80,15 +91,17 @@ def summary(judged: Iterable[Judged], fmt: Format) -> dict[str, Any]:
         "frames": len(judged) * fmt.frames * len(STIMULI),
         "missing": sum(one.missing for one in judged),
         "blind": sum(one.blind for one in judged),
-        "repeated": sum(one.late for one in judged),
-        "worst_jitter_refreshes": round(max((one.jitter for one in judged), default=0), 2),
+        "repeated": sum(one.held for one in judged),
+        "worst_held_refreshes": round(max((one.worst_held for one in judged), default=0), 2),
         "worst_phase_refreshes": round(max((one.off_refreshes for one in judged), default=0), 2),
         "median_phase_refreshes": round(
             statistics.median([one.off_refreshes for one in judged] or [0]), 2
         ),
         "invalid": sum(one.valid is False for one in judged),
         "whole_but_invalid": sum(one.valid is False and one.whole for one in judged),
-        "faulty_but_valid": sum(one.valid is True and not one.whole for one in judged),
-        "faulty": [asdict(one) for one in judged if one.valid and not one.whole],
+        "whole": sum(one.whole for one in judged),
+        "faulty": sum(one.faulty for one in judged),
+        "faulty_but_valid": sum(one.valid is True and one.faulty for one in judged),
+        "doubtful": [asdict(one) for one in judged if one.valid is not one.whole],
         "verdicts": [one.verdict for one in judged if one.valid is False],
     }

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SQUARE = 16  # pixels of a bit, also in the smallest clips
 FRAME_BITS = 12  # the lower bits tell the frame, the upper ones the clip
 SAMPLES_PER_SECOND = 300
+WELL_SEEN = 0.5  # of a refresh between two looks
 
 
 def record(display: str, left: int, top: int, out: Path) -> None:
@@ -108,15 +110,13 @@ class Seen:
             next_frame = look.frame + 1
         return missing, blind
 
-    def lateness(self, hz: float, rate: float) -> list[float]:
-        """By how many refreshes each frame came after its time, where that was seen well; a late
-        frame means that the one before it was repeated."""
-        due = [look.at - look.frame / rate for look in self.looks]
-        origin = statistics.median(due)
+    def held(self, expected: int, hz: float, rate: float) -> list[float]:
+        """For how many refreshes too long each frame stood, where begin and end were seen well."""
+        looks = [*self.looks, Look(expected, self.end, self.end)]
         return [
-            (time - origin) * hz
-            for time, look in zip(due, self.looks, strict=True)
-            if (look.after - look.before) * hz < 0.5
+            ((after.at - one.at) - (after.frame - one.frame) / rate) * hz
+            for one, after in pairwise(looks)
+            if all((look.after - look.before) * hz < WELL_SEEN for look in (one, after))
         ]
 
 

@@ -13,12 +13,16 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
 MOST_FRAMES = 10_000
 MOST_SAMPLES = 500_000
+# Share of a refresh for which a frame must at least be on the screen; one on for less was
+# overtaken by the next, as the browser tells its times.
+OVERTAKEN = 0.25
 NAMED = 5  # faults of a kind that are named one by one
 
 
@@ -39,6 +43,7 @@ class Painted:
     refresh: int  # the one at which it was painted
     refresh_ms: float  # when that refresh was announced
     painted_ms: float  # when it was painted
+    screen_ms: float | None = None  # when the browser says that it was on the screen
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class Log:
     frames: int  # of the clip
     ends: int  # the refresh at which the clip gave way to grey
     painted: tuple[Painted, ...]
+    ends_ms: float | None = None  # when that grey was on the screen, where the browser tells
 
     @property
     def period_ms(self) -> float:
@@ -54,21 +60,34 @@ class Log:
 
     @property
     def missing(self) -> tuple[int, ...]:
-        there = {each.frame for each in self.painted}
-        return tuple(frame for frame in range(self.frames) if frame not in there)
+        return tuple(frame for frame in range(self.frames) if frame not in self.stood_ms)
 
     @property
     def late(self) -> tuple[int, ...]:
         return tuple(each.frame for each in self.painted if each.refresh > each.planned)
 
+    @cached_property
+    def stood_ms(self) -> dict[int, float]:
+        """For how long each frame that reached the screen stood there: by what the browser told,
+        else by the refreshes at which it was painted."""
+        if self.ends_ms is None:
+            begins = [(each.frame, each.refresh * self.period_ms) for each in self.painted]
+            end = self.ends * self.period_ms
+        else:
+            begins = [
+                (each.frame, each.screen_ms) for each in self.painted if each.screen_ms is not None
+            ]
+            end = self.ends_ms
+        return {
+            frame: after - at
+            for (frame, at), (_, after) in pairwise([*begins, (self.frames, end)])
+            if after - at >= OVERTAKEN * self.period_ms
+        }
+
     @property
     def holds(self) -> dict[int, int]:
-        """For how many refreshes each painted frame stood."""
-        begins = [each.refresh for each in self.painted] + [self.ends]
-        return {
-            each.frame: after - before
-            for each, (before, after) in zip(self.painted, pairwise(begins), strict=True)
-        }
+        """The same in refreshes."""
+        return {frame: round(ms / self.period_ms) for frame, ms in self.stood_ms.items()}
 
     @property
     def repeated(self) -> tuple[int, ...]:
@@ -84,14 +103,15 @@ class Log:
 
     @property
     def duration_ms(self) -> float:
-        return (self.ends - self.painted[0].refresh) * self.period_ms
+        return sum(self.stood_ms.values())
 
 
 def parse_log(data: Any, frames: int) -> Log:
     """Reads the page's account of a run, refusing whatever is not one."""
     try:
         hz, ends, rows = float(data["refresh_hz"]), _whole(data["ends"]), data["painted"]
-    except (KeyError, TypeError, ValueError) as error:
+        ends_ms = _time(data.get("ends_ms"))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BadLog(f"the log lacks {error}") from None
     if not 1 <= hz <= 1000 or not isinstance(rows, list) or not 0 < len(rows) <= MOST_FRAMES:
         raise BadLog("the log names no refresh rate, or no frame that was painted")
@@ -102,13 +122,15 @@ def parse_log(data: Any, frames: int) -> Log:
             raise BadLog("the log does not go forward")
     if painted[-1].frame >= frames or ends <= painted[-1].refresh:
         raise BadLog("the log goes beyond the clip")
-    return Log(hz, frames, ends, painted)
+    return Log(hz, frames, ends, painted, ends_ms)
 
 
 def _painted(row: Any) -> Painted:
-    if not isinstance(row, list) or len(row) != 5:
-        raise BadLog("a frame of the log is five numbers")
-    return Painted(*(_whole(value) for value in row[:3]), *(_finite(value) for value in row[3:]))
+    if not isinstance(row, list) or len(row) not in (5, 6):  # without or with the screen
+        raise BadLog("a frame of the log is five or six numbers")
+    screen_ms = _time(row[5]) if len(row) == 6 else None
+    frame, planned, refresh = (_whole(value) for value in row[:3])
+    return Painted(frame, planned, refresh, _finite(row[3]), _finite(row[4]), screen_ms)
 
 
 def _whole(value: Any) -> int:
@@ -121,6 +143,10 @@ def _finite(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e9:
         raise BadLog(f"{value!r} is not a time")
     return float(value)
+
+
+def _time(value: Any) -> float | None:
+    return None if value is None else _finite(value)
 
 
 # ---- a capture -----------------------------------------------------------------------------------
@@ -244,8 +270,8 @@ def compare(seen: Seen, log: Log) -> Comparison:
     unlogged = sorted(set(log.missing) - set(seen.missing))
     differing = [
         frame
-        for frame, refreshes in log.holds.items()
-        if frame in seen.holds_ms and abs(seen.holds_ms[frame] - refreshes * period) >= tolerance
+        for frame, stood in log.stood_ms.items()
+        if frame in seen.holds_ms and abs(seen.holds_ms[frame] - stood) >= tolerance
     ]
     reasons = [
         *_named(lost, "painted by the log but not seen"),

@@ -145,10 +145,17 @@ def _flips(log: Log) -> list[dict[str, Any]]:
             "refresh": each.refresh,
             "late": each.refresh - each.planned,
             "painted_ms": each.painted_ms,
-            "held": holds[each.frame],
+            "screen_ms": each.screen_ms,
+            "held": holds.get(each.frame, 0),
         }
         for each in log.painted
     ]
+
+
+LOG_COLUMNS = (
+    "frame", "square", "planned_refresh", "refresh", "refresh_at_ms", "painted_at_ms",
+    "on_screen_at_ms",
+)  # fmt: skip
 
 
 @coordinator_required
@@ -157,12 +164,10 @@ def commissioning_log(request: HttpRequest, pk: int) -> HttpResponse:
     run = get_object_or_404(Commissioning.objects.select_related("clip"), pk=pk)
     text = io.StringIO()
     writer = csv.writer(text)
-    columns = ("frame", "square", "planned_refresh", "refresh", "refresh_at_ms", "painted_at_ms")
-    writer.writerow(columns)
+    writer.writerow(LOG_COLUMNS)
     for one in run.told.painted:
         square = "white" if one.frame % 2 == 0 else "black"
-        writer.writerow(
-            [one.frame, square, one.planned, one.refresh, one.refresh_ms, one.painted_ms]
-        )
+        times = (one.refresh_ms, one.painted_ms, one.screen_ms)
+        writer.writerow((one.frame, square, one.planned, one.refresh, *times))
     headers = as_attachment(f"midgrey-log-{run.pk}.csv")
     return HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)

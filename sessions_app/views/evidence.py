@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from sessions_app.access import sessions_for
-from sessions_app.core.evidence import TRIAL
+from sessions_app.core.evidence import TRIAL, parse_evidence
 from sessions_app.models import CellKind, Showing
 from sessions_app.services import commissioning, running
 from upscalers.access import member_required
@@ -64,20 +64,22 @@ def _counts(showings: list[Showing]) -> dict[str, int]:
 def _row(showing: Showing) -> dict[str, Any]:
     report = showing.evidence
     phases = report.get("phases", [])
-    clips = [phase for phase in phases if phase.get("frames_expected")]
-    errors = [
-        abs(phase["measured_ms"] - phase.get("planned_ms", 0.0))
-        for phase in phases
-        if phase.get("measured_ms") is not None
+    told = parse_evidence(report).phases
+    clips = [
+        (phase["frames_expected"], seen)
+        for phase, seen in zip(phases, told, strict=True)
+        if phase.get("frames_expected")
     ]
+    errors = [abs(ms - seen.planned_ms) for seen in told for ms in seen.lengths_ms]
     row = {
         "showing": showing,
         "report": report,
         "phases": phases,
-        "expected": sum(phase["frames_expected"] for phase in clips),
-        "shown": sum(phase.get("frames_shown", 0) for phase in clips),
-        "late": sum(phase.get("frames_late", 0) for phase in clips),
-        "missed": sum(phase.get("missed_refreshes", 0) for phase in clips),
+        "expected": sum(expected for expected, _ in clips),
+        "shown": sum(seen.shown for _, seen in clips),
+        "late": sum(seen.late for _, seen in clips),
+        "missed": sum(seen.missed_refreshes for _, seen in clips),
+        "tells": any(seen.frames_arrived is not None for seen in told),
         "error_ms": max(errors, default=0.0),
         "gap_ms": report.get("largest_gap_ms", 0.0),
     }

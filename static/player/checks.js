@@ -1,6 +1,7 @@
 // What a display must be able to do before a session is shown on it, each thing measured.
 // Decides nothing about a session: it reports, and the server and the coordinator decide.
 
+import { Arrivals } from "./arrivals.js";
 import { HEADROOM, measureRefresh, refreshesPerFrame } from "./clock.js";
 import { greyFrame } from "./decoding.js";
 
@@ -23,8 +24,8 @@ export function whyImpossible() {
 }
 
 /** @param {Clip[]} clips @param {import("./painter.js").Painter} painter
- * @param {number} fps slowest proof @param {import("../live/socket.js").ServerClock} time */
-export async function runChecks(clips, painter, fps, time) {
+ * @param {Arrivals} arrivals @param {number} fps slowest proof @param {import("../live/socket.js").ServerClock} time */
+export async function runChecks(clips, painter, arrivals, fps, time) {
   const refreshed = await refresh(clips);
   return [
     fullScreen(),
@@ -35,6 +36,7 @@ export async function runChecks(clips, painter, fps, time) {
     await codec(clips),
     speed(clips, fps),
     painting(clips, painter, refreshed.hz),
+    await arriving(arrivals, refreshed.hz),
     memory(),
     await room(clips),
     colour(clips),
@@ -169,15 +171,37 @@ function painting(clips, painter, hz) {
     return performance.now() - began;
   }).sort((a, b) => a - b)[PAINTED >> 1];
   const most = 500 / hz; // half of a refresh: what is painted later may be seen a refresh late
-  // Composed by the processor, a picture is now and then overtaken by the next one, and no page is
-  // told of it.
-  const traced = painter.wants === "planes";
   return {
-    id: "painting", label: "Painting", ok: took <= most && traced,
+    id: "painting", label: "Painting", ok: took <= most,
     value: `${took.toFixed(1)} ms a frame, ${most.toFixed(1)} allowed, by the ${painter.name}`,
-    advice: (traced ? "" : "Without a graphics card, frames may be lost unseen between browser and " +
-      "screen. ") + "Switch graphics acceleration on in the browser's settings, or use a computer " +
-      "with a graphics card.",
+    advice: "Switch graphics acceleration on in the browser's settings, or use a computer with a " +
+      "graphics card.",
+  };
+}
+
+const MARKED = 30; // refreshes
+
+/** What the browser does not tell to have been on the screen may have been lost unseen.
+ * @param {Arrivals} arrivals @param {number} hz @returns {Promise<Check>} */
+async function arriving(arrivals, hz) {
+  const stamps = /** @type {Map<number, number>} */ (new Map());
+  arrivals.clear();
+  while (Arrivals.told && stamps.size < MARKED) {
+    const stamp = await new Promise((resolve) => requestAnimationFrame(resolve));
+    stamps.set(arrivals.mark(), stamp);
+  }
+  await arrivals.settled();
+  const delays = [...stamps].flatMap(([mark, stamp]) => {
+    const at = arrivals.at(mark);
+    return at === null ? [] : [((at - stamp) * hz) / 1000];
+  }).sort((a, b) => a - b);
+  return {
+    id: "arrival", label: "Told of the screen", ok: delays.length === MARKED,
+    value: Arrivals.told ? `${delays.length} of ${MARKED} pictures` + (delays.length
+      ? `, on the screen ${delays[delays.length >> 1].toFixed(1)} refreshes later` : "")
+      : "this browser does not tell when a picture is on the screen",
+    advice: "Frames could be lost between browser and screen without a trace: use a current Chrome " +
+      "or Edge, its window in front.",
   };
 }
 

@@ -1,6 +1,7 @@
 // The commissioning page: has a counter clip made, plays it as a cell is played, and tells the
 // server what the log says. What light the screen gave is measured elsewhere.
 
+import { Arrivals } from "./arrivals.js";
 import { whyImpossible } from "./checks.js";
 import { measureRefresh, refreshesPerFrame } from "./clock.js";
 import { FrameQueue } from "./frames.js";
@@ -28,6 +29,7 @@ class CommissioningPage {
     this.form = form;
     this.canvas = /** @type {HTMLCanvasElement} */ (byId("picture"));
     this.painter = makePainter(this.canvas);
+    this.arrivals = new Arrivals(this.canvas);
     this.hz = 0;
     /** @type {Clip|null} */
     this.clip = null;
@@ -179,6 +181,7 @@ class CommissioningPage {
     const log = new RunLog();
     const evidence = await showCell(phases, {
       painter: this.painter, frames, hz: this.hz, clips: new Map([[clip.id, clip]]),
+      arrivals: this.arrivals,
       message: () => {},
       onphase: (phase, stamp, refresh) => log.phase(phase === phases.length - 1, stamp, refresh),
       onframe: (painted) => log.frame(painted),
@@ -192,7 +195,7 @@ class CommissioningPage {
         ...evidence.report(), clips: { clip: clip.sha256 }, painter: this.painter.name,
         full_screen: Boolean(document.fullscreenElement),
       },
-      log: log.report(this.hz),
+      log: log.report(this.hz, evidence),
     };
   }
 }

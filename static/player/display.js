@@ -1,6 +1,7 @@
 // The display page: prepares itself, then shows what the server asks for, and reports.
 // It decides nothing. While a cell is on, a lost connection changes nothing on the screen.
 
+import { Arrivals } from "./arrivals.js";
 import { LiveSocket, Outbox } from "../live/socket.js";
 import { runChecks, visible, whyImpossible } from "./checks.js";
 import { measureRefresh } from "./clock.js";
@@ -31,6 +32,7 @@ class Display {
     this.clipsUrl = String(data.clips);
     this.canvas = /** @type {HTMLCanvasElement} */ (byId("picture"));
     this.painter = makePainter(this.canvas);
+    this.arrivals = new Arrivals(this.canvas);
     /** @type {Map<string, Clip>} */
     this.clips = new Map();
     /** @type {FrameQueue|null} */
@@ -57,6 +59,7 @@ class Display {
     /** @type {{order: Order, abort: AbortController}|null} */
     this.playing = null;
     this.takeOver = false;
+    this.telling = Promise.resolve();
     this.outbox = new Outbox(String(data.token).slice(0, 12), sessionStorage);
     this.finishInterrupted();
     /** Cells that this page has shown, whether or not the server has heard of it yet. */
@@ -210,7 +213,7 @@ class Display {
     do { // again where full screen was entered or left meanwhile
       seen = view();
       checks = await runChecks(
-        [...this.clips.values()], this.painter, this.speed, this.socket.clock,
+        [...this.clips.values()], this.painter, this.arrivals, this.speed, this.socket.clock,
       );
       if (!undisturbed()) return;
     } while (document.hidden || seen !== view());
@@ -365,6 +368,7 @@ class Display {
       this.painter.grey();
       this.place();
       const evidence = await this.show(order, abort.signal);
+      await this.telling; // the evidence comes before the end
       if (document.hidden || view() !== this.checked) {
         await this.checking;
         await this.measure(() => true); // first, so that no cell follows on a display not ready
@@ -392,6 +396,7 @@ class Display {
       frames: /** @type {FrameQueue} */ (this.frames),
       hz: this.hz,
       clips: this.clips,
+      arrivals: this.arrivals,
       message: (text) => {
         byId("message").textContent = text;
         byId("message").classList.remove("is-quiet");
@@ -402,7 +407,7 @@ class Display {
         if (phase.clip !== null) this.compare(evidence);
         if (index === 0) this.keypad.end();
         // Nothing but painting in the refresh itself.
-        setTimeout(() => this.phaseBegan(order, phase, at, evidence));
+        setTimeout(() => { this.telling = this.phaseBegan(order, phase, at, evidence, signal); });
       },
       watch: (collected) => {
         evidence = collected;
@@ -420,11 +425,14 @@ class Display {
     }
   }
 
-  /** @param {Order} order @param {Phase} phase @param {number} at @param {Evidence} evidence */
-  phaseBegan(order, phase, at, evidence) {
+  /** @param {Order} order @param {Phase} phase @param {number} at @param {Evidence} evidence
+   * @param {AbortSignal} signal */
+  async phaseBegan(order, phase, at, evidence, signal) {
     this.keep({ type: "phase", showing: order.id, phase: phase.name, at });
     if (!phase.votes) return;
     this.keypad.begin(order.id);
+    await this.arrivals.settled();
+    if (signal.aborted) return;
     const clips = Object.fromEntries(order.phases.flatMap(({ name, clip }) =>
       clip === null ? [] : [[name, this.clips.get(clip)?.sha256]]));
     const report = {

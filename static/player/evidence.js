@@ -1,14 +1,28 @@
 // What happened while a cell was shown, collected refresh by refresh.
 // Judges nothing: whether the cell counts is decided by the server's rule.
 
-/** @typedef {import("./clock.js").Timeline} Timeline */
+import { Arrivals } from "./arrivals.js";
+
+/**
+ * @typedef {import("./clock.js").Timeline} Timeline
+ * @typedef {{phase: number, painted: boolean, due: number, stamp: number, mark: number}} Mark
+ *   a change of what is on the screen; due: the refresh planned for it; stamp: of the one it was
+ *   made in; painted: whether by a frame of a clip
+ * @typedef {Mark & {at: number}} Arrival  at: when it was on the screen
+ */
 
 const MOST_EVENTS = 50;
+// Shares of a refresh, since not every browser knows the very moment the screen changes.
+const OVERTAKEN = 0.25; // that a picture must at least have been on to have been on
+const HELD = 0.75; // that it may at most have been on for too long
 
 export class Evidence {
-  /** @param {Timeline} timeline */
-  constructor(timeline) {
+  /** @param {Timeline} timeline @param {Arrivals} arrivals */
+  constructor(timeline, arrivals) {
     this.timeline = timeline;
+    this.arrivals = arrivals;
+    /** @type {Mark[]} */
+    this.marks = [];
     /** @type {(number|null)[]} */
     this.starts = timeline.segments.map(() => null);
     this.end = /** @type {number|null} */ (null);
@@ -68,6 +82,11 @@ export class Evidence {
     if (after > period / 2) this.phases[phase].latePaints += 1;
   }
 
+  /** @param {Mark} mark */
+  marked(mark) {
+    this.marks.push(mark);
+  }
+
   /** Something that ought not to happen while a cell is shown. @param {string} what */
   event(what, stamp = performance.now()) {
     if (this.events.length >= MOST_EVENTS) return;
@@ -80,8 +99,38 @@ export class Evidence {
     this.end = stamp;
   }
 
+  /** Of each phase what the browser told; as far as it has told by now. */
+  arrived() {
+    const { segments, hz } = this.timeline;
+    const period = 1000 / hz;
+    /** @type {Arrival[]} */
+    const all = this.marks.flatMap((mark) => {
+      const at = this.arrivals.at(mark.mark);
+      return at === null ? [] : [{ ...mark, at }];
+    });
+    return segments.map((segment, phase) => {
+      const first = all.find((one) => one.phase === phase);
+      const after = all.find((one) => one.phase > phase);
+      const length = first && after ? after.at - first.at : null;
+      if (!segment.frames) return { length };
+      const stood = all.flatMap((one, i) => {
+        const next = all[i + 1];
+        if (one.phase !== phase || !one.painted || !next) return [];
+        return [{ over: (next.at - one.at) / period - (next.due - one.due), on: next.at - one.at }];
+      });
+      const delays = all.filter((one) => one.phase === phase).map(({ at, stamp }) => at - stamp);
+      return {
+        length,
+        frames: stood.filter(({ on }) => on >= OVERTAKEN * period).length,
+        held: stood.filter(({ over }) => over >= HELD).length,
+        delay: delays.sort((a, b) => a - b)[delays.length >> 1] ?? null,
+      };
+    });
+  }
+
   report() {
     const { segments, hz } = this.timeline;
+    const arrived = Arrivals.told ? this.arrived() : [];
     const stamps = [...this.starts, this.end];
     return {
       refresh_hz: round(hz),
@@ -95,6 +144,11 @@ export class Evidence {
         frames_expected: segment.frames,
         frames_shown: this.phases[i].shown,
         frames_late: this.phases[i].late, // the frame before it stayed on instead: repeated
+        // By what the browser told afterwards; null: it tells nothing.
+        frames_arrived: arrived[i]?.frames ?? null,
+        frames_held: arrived[i]?.held ?? null, // on the screen for longer than planned
+        arrived_ms: rounded(arrived[i]?.length),
+        arrival_delay_ms: rounded(arrived[i]?.delay), // usually, after the refresh
         missed_refreshes: this.phases[i].missedRefreshes,
         underflows: this.phases[i].underflows,
         late_paints: this.phases[i].latePaints,
@@ -108,6 +162,9 @@ export class Evidence {
 
 /** @param {number} value */
 const round = (value) => Math.round(value * 1000) / 1000;
+
+/** @param {number|null|undefined} value */
+const rounded = (value) => (value === null || value === undefined ? null : round(value));
 
 /** A stall can swallow a whole phase, which then has no start of its own.
  * @param {(number|null)[]} stamps @param {number} i */

@@ -22,9 +22,19 @@ export class RunLog {
     this.painted.push([frame, due, refresh, round(stamp - this.begin), round(ended - this.begin)]);
   }
 
-  /** @param {number} hz */
-  report(hz) {
-    return { refresh_hz: hz, ends: this.ends, painted: this.painted };
+  /** With what the browser told of the screen, as the last number of each frame.
+   * @param {number} hz @param {import("./evidence.js").Evidence} evidence */
+  report(hz, { marks, arrivals }) {
+    const time = (/** @type {import("./evidence.js").Mark|undefined} */ made) => {
+      const at = made ? arrivals.at(made.mark) : null;
+      return at === null ? null : round(at - this.begin);
+    };
+    const frames = marks.filter(({ painted }) => painted);
+    const after = marks.find(({ phase }) => phase > frames[0]?.phase);
+    return {
+      refresh_hz: hz, ends: this.ends, ends_ms: time(after),
+      painted: this.painted.map((row, i) => [...row, time(frames[i])]),
+    };
   }
 }
 

@@ -9,7 +9,8 @@ import { Evidence } from "./evidence.js";
  * @typedef {import("./frames.js").Clip} Clip
  * @typedef {import("./painter.js").Painter} Painter
  * @typedef {{painter: Painter, frames: import("./frames.js").FrameQueue, hz: number,
- *   clips: Map<string, Clip>, message(text: string): void,
+ *   clips: Map<string, Clip>, arrivals: import("./arrivals.js").Arrivals,
+ *   message(text: string): void,
  *   onphase(phase: number, stamp: number, refresh: number): void,
  *   onframe?: (painted: Painted) => void, watch(evidence: Evidence): () => void}} Stage
  * @typedef {{frame: number, due: number, refresh: number, stamp: number, ended: number}} Painted
@@ -23,7 +24,8 @@ import { Evidence } from "./evidence.js";
 export async function showCell(phases, stage, signal) {
   const lengths = new Map([...stage.clips].map(([id, clip]) => [id, clip.manifest]));
   const timeline = new Timeline(phases, lengths, stage.hz);
-  const evidence = new Evidence(timeline);
+  stage.arrivals.clear();
+  const evidence = new Evidence(timeline, stage.arrivals);
   const cell = new CellShow(timeline, evidence, stage);
   const unwatch = stage.watch(evidence);
   try {
@@ -67,6 +69,7 @@ class CellShow {
     const refresh = this.counter.tick(stamp);
     if (this.phase >= 0) this.evidence.refreshed(this.phase, refresh);
     const { segments } = this.timeline;
+    const before = this.phase;
     while (this.phase < 0 || refresh.index >= segments[this.phase].end) {
       if (this.phase + 1 === segments.length) {
         this.evidence.finished(stamp);
@@ -75,7 +78,8 @@ class CellShow {
       this.enter(this.phase + 1, refresh.index, stamp);
     }
     const segment = segments[this.phase];
-    if (segment.frames) this.paintFrame(segment, refresh.index, stamp);
+    const painted = segment.frames > 0 && this.paintFrame(segment, refresh.index, stamp);
+    if (!painted && this.phase !== before) this.mark(segment.start, stamp, false);
     return true;
   }
 
@@ -97,16 +101,23 @@ class CellShow {
     this.stage.onphase(phase, stamp, refresh);
   }
 
-  /** @param {import("./clock.js").Segment} segment @param {number} index @param {number} stamp */
+  /** So that it will be known when this picture was on the screen.
+   * @param {number} due @param {number} stamp @param {boolean} painted from a frame of a clip */
+  mark(due, stamp, painted) {
+    this.evidence.marked({ phase: this.phase, painted, due, stamp, mark: this.stage.arrivals.mark() });
+  }
+
+  /** @param {import("./clock.js").Segment} segment @param {number} index @param {number} stamp
+   * @returns {boolean} whether a frame was painted now */
   paintFrame(segment, index, stamp) {
     const wanted = this.timeline.frameAt(segment, index);
-    if (wanted === this.frame) return;
+    if (wanted === this.frame) return false;
     const frame = this.stage.frames.take(this.place, wanted);
     this.evidence.queued(this.phase, this.stage.frames.reserve());
     if (!frame) {
       if (this.stage.frames.failure) throw new Error(this.stage.frames.failure);
       this.evidence.underflow(this.phase);
-      return;
+      return false;
     }
     const began = performance.now();
     this.stage.painter.paint(frame.buffer);
@@ -117,6 +128,8 @@ class CellShow {
     this.evidence.painted(this.phase, ended - began, ended - stamp, this.counter.period);
     const due = segment.start + this.timeline.refreshOf(segment, wanted);
     this.evidence.shown(this.phase, index - due);
+    this.mark(due, stamp, true);
     this.stage.onframe?.({ frame: wanted, due, refresh: index, stamp, ended });
+    return true;
   }
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import subprocess
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import BrowserContext, Page
 
 from tests.live_server import LiveServer
@@ -123,27 +125,94 @@ def test_video_grey_is_the_grey_of_the_page(page: Page, painter: str) -> None:
     assert shown["painted"] == shown["grey"] == [128, 128, 128, 255] * 16
 
 
-@pytest.mark.parametrize(("painter", "fine"), [("ShaderPainter", True), ("PixelPainter", False)])
-def test_painting_without_a_graphics_card_fails_the_check(
-    page: Page, painter: str, fine: bool
+# Runs the checks of a display with this painter, in a browser that tells of the screen or not.
+CHECKS = """async ({painter, tells}) => {
+    const { runChecks } = await import("/static/player/checks.js");
+    const { Arrivals } = await import("/static/player/arrivals.js");
+    const painters = await import("/static/player/painter.js");
+    const canvas = document.createElement("canvas");
+    document.body.append(canvas);
+    const arrivals = new Arrivals(canvas);
+    if (!tells) arrivals.observer.disconnect();
+    const manifest = {codec: "avc1.f40020", width: 64, height: 48, rate: [30, 1],
+        matrix: "bt709", range: "tv"};
+    const checks = await runChecks([{bytes: 9, manifest}], new painters[painter](canvas), arrivals,
+        999, {offset: 0, trip: 1});
+    return Object.fromEntries(checks.map((check) => [check.id, check]));
+}"""
+
+
+@pytest.mark.parametrize("painter", PAINTERS)
+def test_the_display_checks_how_it_paints_and_that_it_is_told_of_the_screen(
+    page: Page, painter: str
 ) -> None:
-    """However quick it is: what is lost on the way to the screen leaves no trace."""
-    check = page.evaluate(
-        """async (name) => {
-            const { runChecks } = await import("/static/player/checks.js");
-            const painters = await import("/static/player/painter.js");
-            const canvas = document.createElement("canvas");
-            document.body.append(canvas);
-            const manifest = {codec: "avc1.f40020", width: 64, height: 48, rate: [30, 1],
-                matrix: "bt709", range: "tv"};
-            const checks = await runChecks([{bytes: 9, manifest}], new painters[name](canvas), 999,
-                {offset: 0, trip: 1});
-            return checks.find(({id}) => id === "painting");
-        }""",
-        painter,
+    checks = page.evaluate(CHECKS, {"painter": painter, "tells": True})
+    assert checks["painting"]["ok"], checks["painting"]
+    assert checks["arrival"]["ok"], checks["arrival"]
+    assert "30 of 30 pictures, on the screen" in checks["arrival"]["value"]
+
+
+def test_a_display_that_is_not_told_of_the_screen_fails_the_check(page: Page) -> None:
+    checks = page.evaluate(CHECKS, {"painter": "PixelPainter", "tells": False})
+    assert not checks["arrival"]["ok"]
+    assert checks["arrival"]["value"] == "0 of 30 pictures"
+
+
+def test_the_marks_that_go_with_the_pictures_cannot_be_seen(page: Page) -> None:
+    page.evaluate(
+        """async () => {
+            const { Arrivals } = await import("/static/player/arrivals.js");
+            document.body.replaceChildren(document.createElement("canvas"));
+            document.body.style.background = "rgb(128, 128, 128)";
+            const arrivals = new Arrivals(document.querySelector("canvas"));
+            arrivals.forget = () => {}; // they stay
+            for (let i = 0; i < 5; i++) arrivals.mark();
+            await new Promise((resolve) => setTimeout(resolve, 200));
+            if (arrivals.times.size !== 5) throw new Error("not on the screen");
+        }"""
     )
-    assert check["ok"] is fine, check
-    assert ("lost unseen" in check["advice"]) is not fine
+    picture = Image.open(io.BytesIO(page.screenshot()))
+    assert picture.convert("RGB").getcolors() == [(picture.width * picture.height, (128, 128, 128))]
+
+
+# Frames of a clip of 10, one a refresh of 50 Hz, and when each and the grey after it were told to
+# be on the screen.
+@pytest.mark.parametrize(
+    ("changes", "frames", "held"),
+    [
+        ({}, 10, 0),
+        ({4: 7.0, 5: -7.0}, 10, 0),  # not in step with the refreshes, which does no harm
+        ({4: 19.0}, 9, 1),  # overtaken by frame 5, while frame 3 stayed on
+        ({4: None}, 9, 0),  # not told of
+        ({6: 20.0, 7: 20.0, 8: 20.0, 9: 20.0, 10: 20.0}, 10, 1),  # all a refresh later from 6 on
+        ({10: 16.0}, 10, 1),
+    ],
+)
+def test_frames_are_counted_as_the_screen_had_them(
+    page: Page, changes: dict[int, float | None], frames: int, held: int
+) -> None:
+    times = [100 + 20.0 * n for n in range(11)]
+    told = [
+        None if (change := changes.get(n, 0.0)) is None else at + change
+        for n, at in enumerate(times)
+    ]
+    clip = page.evaluate(
+        """async (told) => {
+            const { Timeline } = await import("/static/player/clock.js");
+            const { Evidence } = await import("/static/player/evidence.js");
+            const phases = [{name: "a", seconds: null, clip: "c"},
+                {name: "vote", seconds: 1, clip: null}];
+            const line = new Timeline(phases, new Map([["c", {frames: 10, rate: [50, 1]}]]), 50);
+            const evidence = new Evidence(line, {at: (mark) => told[mark]});
+            told.forEach((_, due) => evidence.marked({phase: due < 10 ? 0 : 1, painted: due < 10,
+                due, stamp: 90 + 20 * due, mark: due}));
+            return evidence.report().phases[0];
+        }""",
+        told,
+    )
+    assert (clip["frames_arrived"], clip["frames_held"]) == (frames, held)
+    assert clip["arrived_ms"] == 200 + (changes.get(10) or 0.0)
+    assert clip["arrival_delay_ms"] == 10
 
 
 def test_a_matrix_that_is_not_known_is_refused(page: Page) -> None:

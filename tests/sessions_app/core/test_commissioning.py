@@ -69,6 +69,20 @@ def test_a_fault_that_the_log_tells_of_agrees_too() -> None:
     assert judged(list(light(faulty)), faulty).agrees
 
 
+def test_a_frame_of_which_the_browser_tells_that_it_was_overtaken_is_missing_from_the_log() -> None:
+    overtaken = report()
+    overtaken["painted"] = [
+        [*row, row[2] * PERIOD + (53 if row[0] == 7 else 15)]
+        for row in overtaken["painted"]  # type: ignore[attr-defined]
+    ]
+    overtaken["ends_ms"] = (BEGIN + PER_FRAME * FRAMES) * PERIOD + 15
+    told = parse_log(overtaken, FRAMES)
+    assert (told.missing, told.repeated, told.late) == ((7,), (6,), ())
+    assert told.duration_ms == pytest.approx(FRAMES * PER_FRAME * PERIOD, abs=5)
+    assert judged(list(light(log(lost=(7,)))), told).agrees
+    assert not judged(list(light(log())), told).agrees
+
+
 def test_a_frame_that_was_painted_but_never_lit_is_found() -> None:
     found = judged(list(light(log(lost=(12,)))), log())
     assert not found.agrees
@@ -189,6 +203,7 @@ def test_what_is_no_capture_is_refused_with_the_reason(text: str, complaint: str
         {"painted": [[0, 100, 100, 0.0, 0.0], [1, 102, 100, 0.0, 0.0]]},
         {"painted": [[FRAMES, 100, 100, 0.0, 0.0]]},
         {"painted": [[0, 100, 100, 0.0, float("nan")]]},
+        {"painted": [[0, 100, 100, 0.0, 1.0, "x"]]}, {"ends_ms": "x"},
     ],
 )  # fmt: skip
 def test_what_is_no_log_is_refused(wrong: dict[str, object]) -> None:

@@ -48,6 +48,24 @@ def test_a_study_counts_what_it_allows_and_no_more(seen: Evidence, inside: bool)
     assert judge(seen, CLIPS, LOOSE).valid is inside
 
 
+@pytest.mark.parametrize(
+    ("told", "verdict"),
+    [
+        ({}, "shown exactly"),
+        ({"frames_arrived": 250, "frames_held": 0, "arrived_ms": 10003.0}, "shown exactly"),
+        ({"frames_arrived": 249, "frames_held": 0}, "a: 249 of 250 frames shown"),
+        ({"frames_arrived": 250, "frames_held": 1}, "a: 1 frames late"),
+        ({"frames_arrived": 250, "arrived_ms": 9900.0}, "a: lasted 9900 ms instead of 10000 ms"),
+        ({"frames_arrived": 0, "frames_held": 0}, "a: 0 of 250 frames shown"),
+    ],
+)
+def test_what_was_painted_in_time_must_have_been_on_the_screen_too(
+    told: dict[str, Any], verdict: str
+) -> None:
+    """Where the browser tells; where it does not, its display fails the check for it."""
+    assert str(judge(evidence(**told), CLIPS)) == verdict
+
+
 def test_a_verdict_says_what_was_not_exact_though_it_counts() -> None:
     allowed = judge(evidence(frames_late=2), CLIPS, LOOSE)
     assert str(allowed) == "shown as the study allows: a: 2 frames late"
