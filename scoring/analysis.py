@@ -45,6 +45,7 @@ from scoring.stats.screening import (
     side_by_side,
 )
 from scoring.stats.subject_model import Mode, SubjectModel, fit_subject_model
+from scoring.wording import counted
 
 Found = dict[str, Any]
 
@@ -160,8 +161,8 @@ class Analysis:
         warnings = []
         if voters < least:
             warnings.append(
-                f"{voters} viewers voted; expert viewing asks for at least {least}, so take the "
-                "numbers as a trial."
+                f"{counted(voters, 'viewer')} voted; expert viewing asks for at least {least}, so "
+                "take the numbers as a trial."
             )
         kept = int(self.screenings["pearson_iterative"].kept.sum())
         if kept < least <= voters:
@@ -171,10 +172,15 @@ class Analysis:
             )
         unscored = int(np.isnan(self.scores).all(axis=1).sum())
         if unscored:
-            warnings.append(f"{unscored} stimuli have no vote and thus no MOS.")
+            warnings.append(f"No vote and thus no MOS: {unscored} of {len(self.scores)} stimuli.")
         gaps = int(np.isnan(self.scores).sum())
         if gaps:
             warnings.append(f"{gaps} of {self.scores.size} votes are missing.")
+        unclear = [content for content, rows in self._marked().items() if len(rows) > 1]
+        if unclear:
+            warnings.append(f"No DMOS, for several references: content {', '.join(unclear)}.")
+        if any(r and not c for r, c in zip(self.raw.is_reference, self.raw.content, strict=True)):
+            warnings.append("No DMOS where a reference has no content that says of what it is one.")
         return warnings
 
     def _mos(self) -> list[Found]:
@@ -232,14 +238,18 @@ class Analysis:
 
     def _references(self) -> IntArray:
         """Row of each stimulus' reference: the only one of its content that is marked as such."""
+        one = {content: rows[0] for content, rows in self._marked().items() if len(rows) == 1}
+        return np.array(
+            [one.get(content, NO_REFERENCE) for content in self.raw.content], dtype=np.intp
+        )
+
+    def _marked(self) -> dict[str, list[int]]:
+        """Rows of the stimuli marked as references, by content."""
         rows: dict[str, list[int]] = {}
         for j, is_reference in enumerate(self.raw.is_reference):
             if is_reference and self.raw.content[j]:
                 rows.setdefault(self.raw.content[j], []).append(j)
-        one = {content: found[0] for content, found in rows.items() if len(found) == 1}
-        return np.array(
-            [one.get(content, NO_REFERENCE) for content in self.raw.content], dtype=np.intp
-        )
+        return rows
 
     def _screening(self, found: Screening) -> Found:
         change = before_and_after(self.scores, found.kept)

@@ -22,6 +22,8 @@ from scoring.stats.matrix import FloatArray, IntArray, vote_array
 REQUIRED = ("subject", "stimulus", "score")
 OPTIONAL = ("content", "is_reference", "repetition", "method")
 TRUE, FALSE = {"1", "true", "yes"}, {"", "0", "false", "no"}
+STDIN = Path("-")
+LINES_NAMED = 3  # of other votes for the same
 
 
 class RawScoresError(Exception):
@@ -88,17 +90,24 @@ class _Reading:
 
 def read_scores(path: Path, form: Format | None = None) -> RawScores:
     form = form or Format()
-    rows = csv.reader(io.StringIO(_text(path, form.encoding), newline=""), delimiter=form.delimiter)
+    text = io.StringIO(_text(path, form.encoding), newline="")
+    rows = csv.reader(text, delimiter=form.delimiter, strict=True)
+    line = 1  # where a row begins, which may go on over several
     try:
-        header = [name.strip() for name in next(rows, [])]
+        header = [name.strip() for name in next(filter(None, rows), [])]
         place = _places(header, form)
         reading = _Reading()
+        line = rows.line_num + 1
         for fields in rows:
             if fields:
                 reading.rows += 1
-                _take(reading, fields, rows.line_num, len(header), place, form)
+                _take(reading, fields, line, len(header), place, form)
+            line = rows.line_num + 1
     except csv.Error as error:
-        raise RawScoresError(f"Line {rows.line_num} is no CSV: {error}.") from error
+        raise RawScoresError(
+            f"The row that begins in line {line} is no CSV: {error}. Look there for a quotation "
+            "mark that is not closed, or not doubled."
+        ) from error
     if not reading.rows:
         raise RawScoresError("The file has a header and no rows.")
     used = {place[name] for name in place}
@@ -108,31 +117,34 @@ def read_scores(path: Path, form: Format | None = None) -> RawScores:
 
 def natural(name: str) -> tuple[tuple[int, int | str], ...]:
     """A key that sorts V2 before V10."""
-    parts = re.split(r"(\d+)", name)
+    parts = re.split(r"(\d{1,18})", name)  # Python refuses to read numbers of any length
     return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts if part)
 
 
 def _text(path: Path, encoding: str) -> str:
-    raw = path.read_bytes()
-    if not raw.strip():
-        raise RawScoresError("The file is empty.")
+    with open(0 if path == STDIN else path, "rb", closefd=path != STDIN) as file:
+        raw = file.read()
     try:
         codec = codecs.lookup(encoding).name
+        text = raw.decode("utf-8-sig" if codec == "utf-8" else codec)
     except LookupError as error:
         raise RawScoresError(f"There is no encoding {encoding!r}; try utf-8 or latin-1.") from error
-    try:
-        return raw.decode("utf-8-sig" if codec == "utf-8" else codec)
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise RawScoresError(
             f"Line {line} is not {encoding}: byte {raw[error.start]:#04x}. Save the file as UTF-8, "
             "or name its encoding: --encoding latin-1 (or cp1252, utf-16 ...)."
         ) from error
+    except UnicodeError as error:  # from encodings that are not for files, as punycode
+        raise RawScoresError(f"The file is not {encoding}: {error}.") from error
+    if not text.strip():
+        raise RawScoresError("The file is empty.")
+    return text
 
 
 def _places(header: list[str], form: Format) -> dict[str, int]:
     """Where each known column is; metrics by the file's own name after 'metric '."""
-    twice = sorted({name for name in header if header.count(name) > 1})
+    twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         raise RawScoresError(f"The header names a column twice: {', '.join(twice)}.")
     absent = [form.spelled(name) for name in REQUIRED if form.spelled(name) not in header]
@@ -147,7 +159,15 @@ def _places(header: list[str], form: Format) -> dict[str, int]:
         )
     known = {name: form.spelled(name) for name in (*REQUIRED, *OPTIONAL)}
     known |= {f"metric {name}": name for name in form.metrics}
-    return {name: header.index(column) for name, column in known.items() if column in header}
+    place = {name: header.index(column) for name, column in known.items() if column in header}
+    for column in header:
+        claims = [name for name, k in place.items() if header[k] == column]
+        if len(claims) > 1:
+            raise RawScoresError(
+                f"Column {column!r} cannot be {' and '.join(claims)} at once: map each to a "
+                "column of its own."
+            )
+    return place
 
 
 def _other_delimiter(header: list[str]) -> str:
@@ -201,7 +221,7 @@ def _score(text: str, form: Format) -> tuple[float, str]:
     if not text:
         return 0.0, "no score; leave a missing vote out, or name what stands for it: --missing NA"
     try:
-        score = float(text)
+        score = _float(text)
     except ValueError:
         hint = "; decimals take a point" if re.fullmatch(r"-?\d+,\d+", text) else ""
         return 0.0, f"score {text!r} is not a number{hint}"
@@ -210,6 +230,13 @@ def _score(text: str, form: Format) -> tuple[float, str]:
     if not form.lowest <= score <= form.highest:
         return 0.0, f"score {text} is outside {form.lowest:g} to {form.highest:g}"
     return score, ""
+
+
+def _float(text: str) -> float:
+    """As people write numbers, not as Python does: 1_0 is no 10."""
+    if "_" in text:
+        raise ValueError(text)
+    return float(text)
 
 
 def _facts(reading: _Reading, values: Mapping[str, str], line: int) -> list[str]:
@@ -247,7 +274,7 @@ def _wrong_fact(name: str, text: str) -> str:
         return f"is_reference {text!r} is neither 1 nor 0"
     if name.startswith("metric ") and text:
         try:
-            float(text)
+            _float(text)
         except ValueError:
             return f"{name} {text!r} is not a number"
     return ""
@@ -325,8 +352,16 @@ def _duplicates(
     subjects, stimuli = list(reading.subjects), list(reading.stimuli)
     found = []
     for row in np.flatnonzero(doubled):
-        line = reading.line[row]
-        others = ", ".join(str(n) for n in lines[int(cell[row])] if n != line)
         who, what = subjects[reading.subject[row]], stimuli[reading.stimulus[row]]
-        found.append(BadRow(line, f"{who} scored {what} twice; the other vote is in line {others}"))
+        again = _again(reading.line[row], lines[int(cell[row])])
+        found.append(BadRow(reading.line[row], f"{who} scored {what} {again}"))
     return doubled, found
+
+
+def _again(line: int, lines: list[int]) -> str:
+    """All votes for the same are in `lines`, of which there may be as many as the file has."""
+    others = [n for n in lines[: LINES_NAMED + 1] if n != line][:LINES_NAMED]
+    if len(lines) == 2:
+        return f"twice; the other vote is in line {others[0]}"
+    more = ", ..." if len(lines) > LINES_NAMED + 1 else ""
+    return f"{len(lines)} times; other votes are in lines {', '.join(map(str, others))}{more}"

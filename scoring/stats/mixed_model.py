@@ -96,8 +96,8 @@ def _statsmodels() -> Any:
         from statsmodels.regression.mixed_linear_model import MixedLM
     except ImportError as error:
         raise MixedModelUnavailable(
-            "The linear mixed model needs statsmodels: pip install 'midgrey[mixed-model]', or "
-            "pip install statsmodels."
+            "The linear mixed model needs statsmodels: pip install '.[mixed-model]' in Midgrey's "
+            "folder, or pip install statsmodels."
         ) from error
     return MixedLM
 

@@ -3,6 +3,8 @@
 import json
 import math
 import os
+import re
+import signal
 import subprocess
 import sys
 from io import StringIO
@@ -58,6 +60,28 @@ def test_the_documented_keys_are_there(panel):
         assert keys <= set(found["model"][mode])
     assert {"icc_single", "icc_mean", "alpha_interval", "sos_a"} <= set(found["agreement"])
     assert {"midgrey", "python", "numpy", "scipy"} <= set(found["versions"])
+
+
+def keys_of(found, named_by_data=("times_rejected", "rmse_by_content", "criterion")):
+    """Of all objects within; not the names of viewers and contents, nor a rule's constants."""
+    if isinstance(found, list):
+        return set().union(*map(keys_of, found))
+    if not isinstance(found, dict):
+        return set()
+    inside = (keys_of(value) for key, value in found.items() if key not in named_by_data)
+    return set(found).union(*inside)
+
+
+def test_every_key_is_documented(panel):
+    header, *rows = panel.read_text().splitlines()
+    panel.write_text(
+        "\n".join([f"{header},other", *(f"{row},{row[-1].strip(',')}" for row in rows)])
+    )
+    found = as_json(panel, "--metric", "vmaf", "--metric", "other")
+    page = (ROOT / "docs" / "statistics.md").read_text()
+    documented = set(re.findall(r"[a-z_0-9]+", " ".join(re.findall(r"`([^`]*)`", page))))
+    assert found["metric_differences"]
+    assert keys_of(found) - documented <= {"vmaf", "other"}
 
 
 @pytest.mark.parametrize("name", ["nflx_public", "p910_demo_sample"])
@@ -232,11 +256,39 @@ def test_a_file_that_cannot_be_read_is_an_error_that_says_why(tmp_path, content,
         (["--column", "who=observer"], "NAME one of subject"),
         (["--lowest", "5", "--highest", "5"], "below --highest"),
         (["--delimiter", ";;"], "one character"),
+        (["--delimiter", '"'], "no quotation mark"),
+        (["--highest", "inf"], "lie between"),
+        (["--lowest", "nan"], "lie between"),
+        (["--seed=-1"], "0 or above"),
+        (["--column", "score=score", "--column", "score=vmaf"], "maps a name twice"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(panel, arguments, message):
     with pytest.raises(CommandError, match=message):
         analyse(panel, *arguments)
+
+
+def test_a_scale_of_any_size_is_computed_without_a_complaint(tmp_path, recwarn):
+    path = tmp_path / "wide.csv"
+    rows = [
+        f"{who},{what},{what}e{8 if who < 'C' else 2}" for who in "ABCD" for what in range(1, 10)
+    ]
+    path.write_text("subject,stimulus,score\n" + "\n".join(rows) + "\n")
+    found = as_json(path, "--highest", "1e9")
+    assert found["mos"][0]["mos"] == pytest.approx(50_000_050)
+    assert not recwarn.list
+
+
+def test_differences_that_cannot_be_made_are_warned_of(tmp_path):
+    path = tmp_path / "references.csv"
+    path.write_text(
+        "subject,stimulus,score,content,is_reference\n"
+        "A,r1,9,car,1\nA,r2,9,car,1\nA,x,4,car,0\nA,r3,9,,1\n"
+    )
+    found = as_json(path)
+    assert found["dmos"] == []
+    assert "No DMOS, for several references: content car." in found["warnings"]
+    assert any("reference has no content" in one for one in found["warnings"])
 
 
 @pytest.mark.parametrize("rows", ["A,x,4\n", "A,x,4\nB,x,4\n", "A,x,4\nA,y,4\n"])
@@ -273,19 +325,39 @@ def test_plain_data_has_no_number_that_json_lacks():
     }
 
 
-def test_it_needs_no_database(panel, tmp_path):
+def run(tmp_path, *arguments, **more):
     environment = {
         "PATH": os.environ["PATH"],
         "MIDGREY_DATA_DIR": str(tmp_path / "data"),
         "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
     }
-    done = subprocess.run(
-        [sys.executable, "manage.py", "analyse", str(panel), "--json"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
+    command = [sys.executable, "manage.py", "analyse", *arguments]
+    more = {"stdout": subprocess.PIPE} | more
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, timeout=120, **more
     )
+
+
+def test_it_needs_no_database_and_reads_standard_input(panel, tmp_path):
+    done = run(tmp_path, "-", "--json", input=panel.read_text())
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["rows"] == 160
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_a_full_disk_is_an_error_that_says_so(panel, tmp_path):
+    with open("/dev/full", "w") as full:
+        done = run(tmp_path, str(panel), "--json", stdout=full)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "CommandError: Cannot write to standard output: No space left on device."
+    )
+
+
+def test_a_reader_who_stops_early_ends_it_without_a_word(panel, tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as broken:
+        done = run(tmp_path, str(panel), "--json", stdout=broken)
+    assert done.returncode == 128 + signal.SIGPIPE
+    assert "Traceback" not in done.stderr

@@ -88,6 +88,8 @@ def test_bad_rows_are_listed_with_their_lines(write):
             "A,z\n"
             "\n"
             "B,x,-1\n"
+            'A,"another\nname",12\n'
+            "A,z,1_0\n"
         )
     )
     assert bad(scores) == [
@@ -99,8 +101,10 @@ def test_bad_rows_are_listed_with_their_lines(write):
         (9, "score '4,5' is not a number; decimals take a point"),
         (10, "2 fields where the header has 3"),
         (12, "score -1 is outside 0 to 10"),
+        (13, "score 12 is outside 0 to 10"),  # where the row begins
+        (15, "score '1_0' is not a number"),  # though Python takes it for 10
     ]
-    assert scores.rows == 9
+    assert scores.rows == 11
 
 
 def test_of_two_votes_for_the_same_both_are_bad_for_neither_is_known_to_be_right(write):
@@ -110,6 +114,13 @@ def test_of_two_votes_for_the_same_both_are_bad_for_neither_is_known_to_be_right
         (4, "A scored x twice; the other vote is in line 2"),
     ]
     np.testing.assert_array_equal(scores.votes[:, :, 0], [[np.nan, 5]])
+
+
+def test_of_many_votes_for_the_same_a_few_lines_are_named(write):
+    # A column mapped by mistake would else fill the memory with line numbers.
+    scores = read_scores(write("subject,stimulus,score\n" + "A,x,4\n" * 6))
+    assert bad(scores)[0] == (2, "A scored x 6 times; other votes are in lines 3, 4, 5, ...")
+    assert bad(scores)[5] == (7, "A scored x 6 times; other votes are in lines 2, 3, 4, ...")
 
 
 def test_repetitions_are_apart_whatever_they_are_called(write):
@@ -140,12 +151,15 @@ def test_a_text_that_stands_for_a_missing_vote_is_no_bad_row_when_named(write):
     [
         (b"", "The file is empty"),
         (b" \n\n", "The file is empty"),
+        (b"\xef\xbb\xbf", "The file is empty"),
         (b"subject,stimulus,score\n", "a header and no rows"),
         (b"subject,pvs,score\nA,x,4\n", "no column 'stimulus'. The header has: 'subject', 'pvs'"),
         (b"subject;stimulus;score\nA;x;4\n", "--delimiter ';'"),
         (b"subject,stimulus,score,score\nA,x,4,4\n", "names a column twice: score"),
         ("subject,stimulus,score\nA,x,4\nB,früh,3\n".encode("latin-1"), "Line 3 is not utf-8"),
         ("subject,stimulus,score\nA,x,4\n".encode("utf-16"), "Line 1 is not utf-8: byte 0xff"),
+        (b'subject,stimulus,score\nA,x,4\nA,"y,4\nA,z,4\n', "begins in line 3 is no CSV"),
+        (b'subject,stimulus,score\nA,"x" 1,4\n', "a quotation mark that is not closed"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_what_to_do(write, content, message):
@@ -159,14 +173,32 @@ def test_a_mapping_to_a_column_that_is_not_there_is_refused(write):
         read_scores(write("subject,stimulus,score\nA,x,4\n"), Format(columns={"content": "clip"}))
 
 
+@pytest.mark.parametrize("form", [Format({"subject": "stimulus"}), Format(metrics=["score"])])
+def test_a_column_has_one_meaning(write, form):
+    with pytest.raises(RawScoresError, match="at once: map each to a column of its own"):
+        read_scores(write("subject,stimulus,score\nA,x,4\n"), form)
+
+
+@pytest.mark.parametrize("encoding", ["klingon", "base64"])
+def test_an_encoding_that_is_none_is_refused(write, encoding):
+    with pytest.raises(RawScoresError, match=f"no encoding '{encoding}'"):
+        read_scores(write("subject,stimulus,score\nA,x,4\n"), Format(encoding=encoding))
+
+
+def test_an_encoding_that_is_not_for_files_is_refused(write):
+    with pytest.raises(RawScoresError, match="The file is not punycode"):
+        read_scores(write("subject,stimulus,score\nA,x,4\n"), Format(encoding="punycode"))
+
+
 def test_files_of_spreadsheets_are_read(write):
     path = write("\ufeffsubject,stimulus,score\r\nA,x,4\r\n")
     assert read_scores(path).votes.tolist() == [[[4.0]]]
     path = write("subject,stimulus,score\nA,früh,3\n".encode("latin-1"))
     assert read_scores(path, Format(encoding="latin-1")).stimuli == ("früh",)
-    with pytest.raises(RawScoresError, match="no encoding 'klingon'"):
-        read_scores(path, Format(encoding="klingon"))
+    path = write("\n,subject,stimulus,score,\n1,A,x,4,\n")  # a blank line, columns without name
+    assert read_scores(path).ignored_columns == ("", "")
 
 
 def test_names_sort_as_people_count():
     assert sorted(["V10", "V2", "a1", "V2b"], key=natural) == ["V2", "V2b", "V10", "a1"]
+    assert sorted(["V" + "1" * 5000, "V2"], key=natural)[0] == "V2"

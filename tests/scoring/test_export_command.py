@@ -212,6 +212,6 @@ def test_a_reader_who_stops_early_ends_it_without_a_word(study, monkeypatch):
         raise BrokenPipeError
 
     monkeypatch.setattr(f"{command}.write_stream", stopped)
-    monkeypatch.setattr(f"{command}._close_stdout", lambda: None)
+    monkeypatch.setattr("scoring.management.standard_output.close_stdout", lambda: None)
     with pytest.raises(SystemExit, match="141"):
         export(study, "-o", "-", "--table", "ratings")

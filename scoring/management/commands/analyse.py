@@ -10,12 +10,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from scoring.analysis import Analysis, Settings
-from scoring.raw_scores import Format, RawScores, RawScoresError, read_scores
+from scoring.management.standard_output import to_standard_output
+from scoring.raw_scores import STDIN, Format, RawScores, RawScoresError, read_scores
 from scoring.stats.differential import Direction
 from scoring.stats.mixed_model import MixedModelUnavailable, MixedModelUndefined
 
 RULES = ("pearson", "pearson_iterative", "pearson_without_own_vote", "bt500", "bt1788")
 SHOWN = 20  # bad rows; --json lists all
+LARGEST = 1e9  # of a scale: squares and sums of scores keep their digits
 
 
 class Command(BaseCommand):
@@ -28,7 +30,9 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("scores", type=Path, metavar="SCORES.csv")
+        parser.add_argument(
+            "scores", type=Path, metavar="SCORES.csv", help="the file; - for standard input"
+        )
         parser.add_argument("--json", action="store_true", help="everything, as JSON")
         parser.add_argument(
             "--column",
@@ -83,11 +87,16 @@ class Command(BaseCommand):
             action="store_true",
             help="also a linear mixed model of method, viewer and content; needs statsmodels",
         )
-        parser.add_argument("--seed", type=int, default=0, help="of everything drawn at random (0)")
+        parser.add_argument(
+            "--seed", type=_seed, default=0, help="of everything drawn at random (0)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        columns = dict(options["column"])
+        if len(columns) < len(options["column"]):
+            raise CommandError("--column maps a name twice.")
         form = Format(
-            columns=dict(options["column"]),
+            columns=columns,
             metrics=options["metric"],
             lowest=options["lowest"],
             highest=options["highest"],
@@ -111,23 +120,27 @@ class Command(BaseCommand):
             found = Analysis(raw, chosen).as_data()
         except (MixedModelUnavailable, MixedModelUndefined) as error:
             raise CommandError(str(error)) from error
-        if options["json"]:
-            self.stdout.write(json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False))
-            return
-        self._tell_bad_rows(raw)
-        self._report(found)
+        with to_standard_output():
+            if options["json"]:
+                self.stdout.write(json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False))
+                return
+            self._tell_bad_rows(raw)
+            self._report(found)
 
     def _read(self, path: Path, form: Format, as_json: bool) -> RawScores:
+        if not max(abs(form.lowest), abs(form.highest)) <= LARGEST:
+            raise CommandError(f"--lowest and --highest lie between -{LARGEST:g} and {LARGEST:g}.")
         if form.lowest >= form.highest:
             raise CommandError("--lowest must be below --highest.")
-        if len(form.delimiter) != 1:
-            raise CommandError("--delimiter is one character, as ';'.")
+        if len(form.delimiter) != 1 or form.delimiter in '"\r\n':
+            raise CommandError("--delimiter is one character, as ';', and no quotation mark.")
+        name = "standard input" if path == STDIN else str(path)
         try:
             return read_scores(path, form)
         except RawScoresError as error:
-            message = f"{path}: {error}"
+            message = f"{name}: {error}"
         except OSError as error:
-            message = f"Cannot read {path}: {error.strerror}."
+            message = f"Cannot read {name}: {error.strerror}."
         if as_json:
             self.stdout.write(json.dumps({"error": message, "bad_rows": []}, ensure_ascii=False))
         raise CommandError(message)
@@ -150,16 +163,17 @@ class Command(BaseCommand):
         if len(raw.bad_rows) > SHOWN:
             self.stderr.write(f"... and {len(raw.bad_rows) - SHOWN} more; --json lists them all")
         if raw.ignored_columns:
+            names = ", ".join(name or "a column without a name" for name in raw.ignored_columns)
             self.stderr.write(
-                f"Not used: {', '.join(raw.ignored_columns)}. Name columns of metrics with "
-                "--metric, other spellings with --column."
+                f"Not used: {names}. Name columns of metrics with --metric, other spellings with "
+                "--column."
             )
 
     def _report(self, found: dict[str, Any]) -> None:
         for warning in found["warnings"]:
             self.stderr.write(f"Warning: {warning}")
         write = self.stdout.write
-        write(f"{len(found['subjects'])} subjects, {len(found['stimuli'])} stimuli")
+        write(f"Subjects: {len(found['subjects'])}, stimuli: {len(found['stimuli'])}")
         write("\nMOS (95 % interval by Student's t)")
         width = max(map(len, found["stimuli"]), default=0)
         for row in found["mos"]:
@@ -223,3 +237,9 @@ def _mapping(text: str) -> tuple[str, str]:
             f"{text!r} maps nothing; write NAME=SPELLING with NAME one of {', '.join(known)}"
         )
     return name, spelling
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise ArgumentTypeError(f"{text!r} is no seed; it is a whole number, 0 or above")
+    return int(text)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from scoring.export import (
     writing_to,
 )
 from scoring.formats import FORMATS
+from scoring.management.standard_output import to_standard_output
 from scoring.ratings import one_moment
 from scoring.report import NothingToReport, report_html
 from scoring.report.pdf import NoPdf, printed
@@ -30,6 +30,7 @@ from scoring.results import Results
 from scoring.rules import DEFAULT_SELECTION, SELECTIONS
 from scoring.sureal_export import FILE_NAME as SUREAL
 from scoring.sureal_export import NothingToExport, write_sureal
+from scoring.wording import counted
 from sessions_app.models import Study
 
 STDOUT = Path("-")
@@ -85,8 +86,9 @@ class Command(BaseCommand):
         if target is None or (options["report"] and options["output"]):
             raise CommandError("Say where to: -o DIR, or --report FILE.")
         study = _study(options["study"])
+        to = to_standard_output() if target == STDOUT else nullcontext()
         try:
-            with ended_gently(), one_moment():
+            with to, ended_gently(), one_moment():
                 results = Results(study)
                 self._export(results, options)
                 if options["table"]:  # which may need none of the statistics
@@ -94,15 +96,13 @@ class Command(BaseCommand):
                 else:
                     self._warn(results)
                     done = _summary(results)
-                if target != STDOUT:
-                    self.stdout.write(f"{done}, in {target}")
         except (ExportError, NothingToExport, NothingToReport, NoPdf) as error:
             raise CommandError(str(error)) from error
-        except BrokenPipeError:  # whoever read the output has seen enough
-            _close_stdout()
-            sys.exit(128 + signal.SIGPIPE)
         except OSError as error:
             raise CommandError(f"Cannot write to {target}: {error.strerror}.") from error
+        if target != STDOUT:
+            with to_standard_output():
+                self.stdout.write(f"{done}, in {target}")
 
     def _export(self, results: Results, options: dict[str, Any]) -> None:
         folder, force, only = options["output"], options["force"], options["table"]
@@ -134,7 +134,7 @@ class Command(BaseCommand):
 def _summary(results: Results) -> str:
     return (
         f"{results.study.name}: {len(results.counted)} counted votes of "
-        f"{len(results.viewers)} viewers on {len(results.stimuli)} PVSs"
+        f"{counted(len(results.viewers), 'viewer')} on {counted(len(results.stimuli), 'PVS')}"
     )
 
 
@@ -156,11 +156,6 @@ def ended_gently() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _close_stdout() -> None:
-    """So that Python does not complain once more when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _study(slug: str) -> Study:
