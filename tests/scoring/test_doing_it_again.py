@@ -27,6 +27,9 @@ def test_the_documented_script_makes_mos_interval_and_screened_mos_again(factory
     cell = factory.add_cell(session, 90, CellKind.TEST, factory.study.pairs.first())
     late = factory.add_showing(cell, valid=False, verdict="a: 3 frames late")
     factory.add_votes(late, dict.fromkeys(session.seats.all(), "random"))
+    early = factory.study.viewers.create(code="V12", panel=1)  # left early, so nobody judges them
+    shown = factory.add_showing(factory.add_cell(session, 91, CellKind.TEST, cell.pair))
+    factory.add_votes(shown, {session.seats.create(viewer=early): "reversed"})
     tables = ("--table", "ratings", "--table", "mos")
     call_command("export_mos", factory.study.slug, "-o", str(tmp_path / "out"), *tables)
     (tmp_path / "again.py").write_text(script_of(ANALYST), encoding="utf-8")
