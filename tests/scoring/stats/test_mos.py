@@ -162,6 +162,15 @@ def test_the_mos_of_a_method_has_an_interval_over_viewers():
     assert table.sd[0] == pytest.approx(np.std([3, 6], ddof=1))
 
 
+def test_the_mos_of_a_cell_has_a_row_per_box():
+    # Two cells of one panel; the anchor, in box B of the first and A of the second, stays apart.
+    cell, box = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 1, 0, 1, 0, 1])
+    viewer, score = np.array([0, 0, 1, 1, 0, 0]), np.array([8.0, 4, 6, 5, 3, 9])
+    table = mean_opinion_scores(score_matrix(2 * cell + box, viewer, score, (4, 2)))
+    np.testing.assert_array_equal(table.mos, [7, 4.5, 3, 9])
+    np.testing.assert_array_equal(table.votes, [2, 2, 1, 1])
+
+
 def test_before_and_after_says_how_far_the_mos_moves():
     scores = np.array([[2.0, 4.0, 9.0], [1.0, 1.0, 1.0], [math.nan, math.nan, 5.0]])
     found = before_and_after(scores, np.array([True, True, False]))
