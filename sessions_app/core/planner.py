@@ -22,6 +22,13 @@ class ImpossiblePlan(Exception):
     """Says what cannot be had and the smallest change that would make it possible."""
 
 
+# The one note that tells of a shortcoming.
+UNMEASURED = (
+    "Not every PVS has been measured yet, so the stabilisation cells are not known to span the "
+    "quality range. Plan again once the metrics are there."
+)
+
+
 @dataclass(frozen=True)
 class PlannablePair:
     """`quality` is a hint such as mean VMAF; it only chooses the stabilisation cells."""
@@ -278,10 +285,7 @@ def _notes(
             f"mid-quality by {by}); their scores are kept and never counted."
         )
         if by == "position only":
-            notes.append(
-                "Not every PVS has been measured yet, so the stabilisation cells are not known to "
-                "span the quality range. Plan again once the metrics are there."
-            )
+            notes.append(UNMEASURED)
     conditions = len({pair.condition for pair in pairs})
     if conditions == 1:
         notes.append("There is one method beside the anchor, so it is in every cell.")
