@@ -15,8 +15,8 @@ from sessions_app.core.evidence import EXACT, judge, parse_evidence
 from sessions_app.models import Session, Showing, ShowingState
 from sessions_app.services import running
 
-# By how many refreshes a frame may stand too long. The recorder knows a time to about a fifth of a
-# refresh: what lies between the outer two is called neither whole nor faulty.
+# By how many refreshes a frame may stand too long or too short. The recorder knows a time to about a
+# fifth of a refresh: what lies between the outer two is called neither whole nor faulty.
 WHOLE, HELD, FAULTY = 0.5, 0.75, 1.0
 LONGEST_ERROR = 1.5  # refreshes, of a phase
 
@@ -27,6 +27,7 @@ class Judged:
     blind: int = 0  # frames of which the recorder cannot tell
     held: int = 0  # frames that stood too long: repeated
     worst_held: float = 0.0  # refreshes
+    worst_short: float = 0.0
     off_refreshes: float = 0.0  # how far a phase was from its length, at worst
     valid: bool | None = None  # what the evidence says, by the exact rule
     verdict: str = ""
@@ -36,7 +37,7 @@ class Judged:
     @property
     def whole(self) -> bool:
         """Nothing is wrong with it on the screen."""
-        return not self._broken and self.worst_held < WHOLE
+        return not self._broken and max(self.worst_held, self.worst_short) < WHOLE
 
     @property
     def faulty(self) -> bool:
@@ -57,6 +58,7 @@ def judge_screen(seen: list[Seen], fmt: Format, hz: float, pause: float = 0.5) -
         held = clip.held(fmt.frames, hz, fmt.rate)
         found.held += sum(over >= HELD for over in held)
         found.worst_held = max([found.worst_held, *held])
+        found.worst_short = max([found.worst_short, *(-over for over in held)])
     found.missing += fmt.frames * (len(STIMULI) - len(seen))
     lengths = [clip.seconds - fmt.frames / fmt.rate for clip in seen]
     lengths += [b.start - a.end - pause for a, b in pairwise(seen)]

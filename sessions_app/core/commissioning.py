@@ -22,7 +22,7 @@ MOST_FRAMES = 10_000
 MOST_SAMPLES = 500_000
 # Share of a refresh for which a frame must at least be on the screen; one on for less was
 # overtaken by the next, as the browser tells its times.
-OVERTAKEN = 0.25
+OVERTAKEN = 0.5
 NAMED = 5  # faults of a kind that are named one by one
 
 
