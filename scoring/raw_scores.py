@@ -24,6 +24,7 @@ OPTIONAL = ("content", "is_reference", "repetition", "method")
 TRUE, FALSE = {"1", "true", "yes"}, {"", "0", "false", "no"}
 STDIN = Path("-")
 LINES_NAMED = 3  # of other votes for the same
+LARGEST_METRIC = 1e100  # squares of what is larger overflow
 
 
 class RawScoresError(Exception):
@@ -274,9 +275,11 @@ def _wrong_fact(name: str, text: str) -> str:
         return f"is_reference {text!r} is neither 1 nor 0"
     if name.startswith("metric ") and text:
         try:
-            _float(text)
+            value = _float(text)
         except ValueError:
             return f"{name} {text!r} is not a number"
+        if math.isfinite(value) and abs(value) > LARGEST_METRIC:
+            return f"{name} {text} is beyond {LARGEST_METRIC:g}"
     return ""
 
 

@@ -57,6 +57,8 @@ def fit_mixed_model(
         raise MixedModelUndefined(
             "A mixed model needs two methods, two viewers and two contents with votes."
         )
+    if np.ptp(scores[row, viewer]) == 0:
+        raise MixedModelUndefined("All scores are equal: a mixed model has nothing to explain.")
     design = np.column_stack(
         [np.ones(len(row)), *[(method[row] == one).astype(np.float64) for one in others]]
     )

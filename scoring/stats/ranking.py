@@ -26,7 +26,7 @@ class Ranking:
     second: IntArray
     pairs: Paired  # first less second, over the contents that both have
     p_holm: FloatArray
-    groups: tuple[tuple[int, ...], ...]  # places of the methods that do not differ
+    groups: tuple[tuple[int, ...], ...]  # places of scored methods that do not differ
     warning: str
 
 
@@ -65,6 +65,7 @@ def rank_methods(
     different = np.zeros((len(methods), len(methods)), dtype=np.bool_)
     for (a, b), value in zip(places, p, strict=True):
         different[a, b] = different[b, a] = value < alpha
+    scored = int((table.votes > 0).sum())  # the others come last
     return Ranking(
         methods,
         mean_opinion_scores(means[order]),
@@ -72,7 +73,7 @@ def rank_methods(
         places[:, 1],
         pairs,
         p,
-        groups_alike(different),
+        groups_alike(different[:scored, :scored]),
         _warning(content, method),
     )
 

@@ -133,6 +133,8 @@ def test_a_reversed_viewer_is_rejected_and_told_why(panel):
     assert found["screening_agreement"]["times_rejected"]["V10"] >= 3
     text, _ = analyse(panel)
     assert "V10: Scores follow the panel's mean too loosely" in text
+    change = found["screening"]["pearson_iterative"]["largest_change"]
+    assert f"pearson_iterative: 1 rejected, which changes a MOS by up to {change:.3f}" in text
 
 
 def test_methods_contents_and_differences_from_the_reference_have_their_mos(panel):
@@ -145,6 +147,9 @@ def test_methods_contents_and_differences_from_the_reference_have_their_mos(pane
     other = as_json(panel, "--dmos", "lower_is_better")
     lower = {row["stimulus"]: row["mos"] for row in other["dmos"]}
     assert lower["car-span"] == pytest.approx(10 - dmos["car-span"]["mos"])
+    text, _ = analyse(panel, "--dmos", "lower_is_better")
+    assert "(lower is better)" in text
+    assert re.search(rf"car-span +{lower['car-span']:.3f} \+- ", text.partition("DMOS")[2])
 
 
 def test_methods_are_compared_and_ranked(panel):
@@ -201,6 +206,8 @@ def test_a_mixed_model_is_fitted_when_asked_for(panel):
     assert found["reference"] == "bicubic"
     assert found["methods"] == ["span", "rlfn"]
     assert found["effect"][0] > 1
+    text, _ = analyse(panel, "--mixed-model")
+    assert f"span                     {found['effect'][0]:+.3f} (" in text
 
 
 def test_without_methods_there_is_nothing_to_compare_and_that_is_said(tmp_path):
@@ -277,6 +284,16 @@ def test_a_scale_of_any_size_is_computed_without_a_complaint(tmp_path, recwarn):
     found = as_json(path, "--highest", "1e9")
     assert found["mos"][0]["mos"] == pytest.approx(50_000_050)
     assert not recwarn.list
+
+
+def test_a_method_that_nobody_scored_is_shown_without_a_number(panel):
+    lines = [line.split(",") for line in panel.read_text().splitlines()]
+    for line in lines:
+        line[2] = "NA" if line[4] == "span" else line[2]
+    panel.write_text("\n".join(map(",".join, lines)))
+    text, _ = analyse(panel, "--missing", "NA")
+    assert re.search(r"car-span +none  n = 0", text)
+    assert re.search(r"\n  span +none\s*\n", text)
 
 
 def test_differences_that_cannot_be_made_are_warned_of(tmp_path):

@@ -55,6 +55,7 @@ def test_facts_about_a_stimulus_are_taken_once_and_contradictions_are_bad_rows(w
             "A,r,9,car,,TRUE,\n"
             "B,r,9,car,,maybe,\n"
             "C,r,9,car,,TRUE,high\n"
+            "D,r,9,car,,TRUE,1e308\n"
         ),
         Format(metrics=["vmaf"]),
     )
@@ -71,6 +72,7 @@ def test_facts_about_a_stimulus_are_taken_once_and_contradictions_are_bad_rows(w
         ),
         (7, "is_reference 'maybe' is neither 1 nor 0"),
         (8, "metric vmaf 'high' is not a number"),
+        (9, "metric vmaf 1e308 is beyond 1e+100"),
     ]
 
 

@@ -175,21 +175,41 @@ class Command(BaseCommand):
         write = self.stdout.write
         write(f"Subjects: {len(found['subjects'])}, stimuli: {len(found['stimuli'])}")
         write("\nMOS (95 % interval by Student's t)")
-        width = max(map(len, found["stimuli"]), default=0)
-        for row in found["mos"]:
-            interval = f" +- {row['ci_t']:.3f}" if row["ci_t"] is not None else ""
-            mos = "none" if row["mos"] is None else f"{row['mos']:7.3f}{interval}"
-            write(f"  {row['stimulus']:{width}} {mos}  n = {row['n']}")
+        self._report_mos(found["mos"])
+        if found["dmos"]:
+            write(f"\nDMOS against the reference ({found['settings']['direction']})")
+            self._report_mos(found["dmos"])
         self._report_screening(found)
         for mode, model in found["model"].items():
             if model["warning"]:
                 write(f"\nSubject model, {mode}: {model['warning']}")
         self._report_methods(found["comparison"])
+        self._report_mixed_model(found["mixed_model"])
         self._report_metrics(found["metrics"])
         write("\nAgreement")
         for name, value in found["agreement"].items():
             if value not in (None, ""):
                 write(f"  {name} {value:.4f}" if isinstance(value, float) else f"  {name} {value}")
+
+    def _report_mos(self, rows: list[dict[str, Any]]) -> None:
+        width = max((len(row["stimulus"]) for row in rows), default=0)
+        for row in rows:
+            interval = f" +- {row['ci_t']:.3f}" if row["ci_t"] is not None else ""
+            mos = _shown(row["mos"], "7.3f")
+            self.stdout.write(f"  {row['stimulus']:{width}} {mos}{interval}  n = {row['n']}")
+
+    def _report_mixed_model(self, found: dict[str, Any] | None) -> None:
+        if found is None:
+            return
+        self.stdout.write(f"\nMixed model: difference from {found['reference']} (95 % interval)")
+        columns = (found[name] for name in ("methods", "effect", "low", "high", "p"))
+        for method, effect, low, high, p in zip(*columns, strict=True):
+            interval = f"({_shown(low, '+.3f')} to {_shown(high, '+.3f')})"
+            self.stdout.write(
+                f"  {method:24} {_shown(effect, '+.3f')} {interval}  p = {_shown(p, '.2g')}"
+            )
+        if found["warning"]:
+            self.stdout.write(f"  {found['warning']}")
 
     def _report_methods(self, found: dict[str, Any]) -> None:
         if not found["methods"]:
@@ -197,7 +217,7 @@ class Command(BaseCommand):
         self.stdout.write("\nMethods, best first; those with a letter in common do not differ")
         for row in found["methods"]:
             letters = "".join(chr(ord("a") + k) for k in row["groups"])
-            self.stdout.write(f"  {row['method']:24} {row['mos']:7.3f}  {letters}")
+            self.stdout.write(f"  {row['method']:24} {_shown(row['mos'], '7.3f')}  {letters}")
         if found["warning"]:
             self.stdout.write(f"  {found['warning']}")
         if found["power"]["detectable"] is not None:
@@ -222,7 +242,11 @@ class Command(BaseCommand):
         for rule, screening in found["screening"].items():
             rejected = [viewer for viewer in screening["viewers"] if viewer["rejected"]]
             rejected.sort(key=lambda viewer: viewer["order"] or 0)
-            self.stdout.write(f"\nScreening by {rule}: {len(rejected)} rejected")
+            largest = _shown(screening["largest_change"], ".3f")
+            change = f", which changes a MOS by up to {largest}"
+            self.stdout.write(
+                f"\nScreening by {rule}: {len(rejected)} rejected{change if rejected else ''}"
+            )
             for text in filter(None, (screening["warning"], screening["note"])):
                 self.stdout.write(f"  {text}")
             for viewer in rejected:
@@ -237,6 +261,10 @@ def _mapping(text: str) -> tuple[str, str]:
             f"{text!r} maps nothing; write NAME=SPELLING with NAME one of {', '.join(known)}"
         )
     return name, spelling
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "none" if value is None else format(value, form)
 
 
 def _seed(text: str) -> int:

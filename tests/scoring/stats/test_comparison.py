@@ -224,6 +224,13 @@ def test_an_unbalanced_test_is_warned_of():
     assert "Not every method has every content" in rank_methods(scores, CONTENT, METHOD).warning
 
 
+def test_a_method_nobody_scored_is_last_and_in_no_group():
+    scores = np.array([[np.nan] * 4, [5.0, 6, 5, 7], [5, 5, 6, 6]])
+    ranking = rank_methods(scores, np.zeros(3, dtype=np.intp), np.arange(3))
+    assert ranking.methods.tolist()[-1] == 0
+    assert ranking.groups == ((0, 1),)
+
+
 def test_one_method_and_none_are_ranked_without_pairs():
     assert len(ranked([5]).p_holm) == 0
     empty = np.array([], dtype=np.intp)

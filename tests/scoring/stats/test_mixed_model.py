@@ -55,10 +55,12 @@ def test_without_statsmodels_it_says_what_to_install(monkeypatch):
         fit_mixed_model(scores, content, method, reference=0)
 
 
-def test_a_reference_without_votes_is_refused():
+def test_what_has_no_answer_is_refused():
     pytest.importorskip("statsmodels", reason="statsmodels is optional")
     scores, content, method = crossed()
     with pytest.raises(MixedModelUndefined, match="no votes"):
         fit_mixed_model(scores, content, method, reference=9)
     with pytest.raises(MixedModelUndefined, match="two contents"):
         fit_mixed_model(scores[:3], content[:3], method[:3], reference=0)
+    with pytest.raises(MixedModelUndefined, match="equal"):
+        fit_mixed_model(np.full_like(scores, 5), content, method, reference=0)
