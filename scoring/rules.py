@@ -61,6 +61,13 @@ RULES = {
     ),
     "order": "Order in which the rule removed viewers, the worst first.",
     "votes": "Viewers with a counted vote.",
+    "pvss": "Every PVS that the study compares or has votes for.",
+    "rank": "Place by the MOS of the viewers used.",
+    "scored": "PVSs of which the viewer has a counted vote.",
+    "times": (
+        "How many of the rules beside each other reject the viewer. A hint, no rule of its own: "
+        "most of them look at much the same."
+    ),
     "change": "MOS of the viewers used less MOS of all viewers.",
     "by_hand": (
         "Left out by a person, whatever the rule says. Rules judge all viewers first. It is a "
@@ -134,6 +141,7 @@ RULES = {
     "rmse": "sqrt(sum of squared errors / (n - 4)) after the mapping; interval by chi-square.",
     "rmse_star": "The same for what goes beyond the MOS' own 95 % interval.",
     "outlier_ratio": "Share of PVSs whose error is larger than the MOS' own 95 % interval.",
+    "both_have": "PVSs with a MOS and a value of either metric.",
     "metric_difference": (
         "PLCC of the first metric less that of the second, over the PVSs that both have; interval "
         "by Zou, which heeds that both meet the same MOS."
@@ -190,7 +198,6 @@ SELECTIONS = {
     ),
 }
 DEFAULT_SELECTION = "pearson_iterative"
-RULES["all"] = SELECTIONS["all"].rule
 
 
 @dataclass(frozen=True)

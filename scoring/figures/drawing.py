@@ -52,6 +52,10 @@ def scores(title: str = "MOS") -> Figure:
     return axis(title) | {"range": [-0.2, 10.2], "dtick": 1}
 
 
+def scores_with_interval() -> Figure:
+    return scores("MOS with 95 % interval")
+
+
 def axis(title: str) -> Figure:
     return {"title": {"text": title}, "zeroline": False}
 
@@ -66,7 +70,7 @@ def rows(names: Sequence[str]) -> Figure:
         "type": "category",
         "categoryorder": "array",
         "categoryarray": list(names),
-        "autorange": "reversed",
+        "range": [len(names) - 0.5, -0.5],
         "tickson": "boundaries",
         "automargin": True,
     }

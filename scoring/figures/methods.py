@@ -18,6 +18,7 @@ from scoring.figures.drawing import (
     points,
     rows,
     scores,
+    scores_with_interval,
     upright,
 )
 from scoring.stats.comparison import Paired
@@ -45,7 +46,9 @@ def mos_by_method(table: MosTable, names: Sequence[str], series: Sequence[int]) 
         for place, (name, one) in enumerate(zip(names, series, strict=True))
     ]
     columns = {"x": "MOS", "y": "method"}
-    return figure(traces, x=scores(), y=rows(names), lines=2 * len(names), columns=columns)
+    return figure(
+        traces, x=scores_with_interval(), y=rows(names), lines=2 * len(names), columns=columns
+    )
 
 
 def votes_by_method(

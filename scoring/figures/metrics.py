@@ -14,7 +14,7 @@ from scoring.figures.drawing import (
     line,
     numbers,
     points,
-    scores,
+    scores_with_interval,
 )
 from scoring.stats.mapping import Curve
 from scoring.stats.matrix import FloatArray
@@ -48,7 +48,7 @@ def mos_against_metric(
     return figure(
         traces,
         x=axis(title),
-        y=scores(),
+        y=scores_with_interval(),
         lines=18,
         columns={"x": "metric", "y": "MOS", "text": "source"},
         legend=True,

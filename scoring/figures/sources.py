@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scoring.figures.drawing import Figure, figure, half_widths, numbers, points, rows, scores
+from scoring.figures.drawing import (
+    Figure,
+    figure,
+    half_widths,
+    numbers,
+    points,
+    rows,
+    scores_with_interval,
+)
 from scoring.stats.mos import MosTable
 
 MANY = 60  # PVSs, which then stand closer
@@ -31,7 +39,7 @@ def mos_by_source(
     contents = list(dict.fromkeys(sources))
     return figure(
         traces,
-        x=scores(),
+        x=scores_with_interval(),
         y=rows(contents),
         lines=len(contents) * (len(names) * (1 if len(sources) <= MANY else 0.55) + 1),
         columns={"x": "MOS", "y": "source"},

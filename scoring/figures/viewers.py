@@ -21,6 +21,9 @@ from scoring.stats.matrix import FloatArray
 from scoring.stats.mos import MosTable, Z
 from scoring.stats.subject_model import SubjectModel
 
+OTHERS = "others"
+KEY_LINES = 3  # of text, for the key of colours above the map
+
 
 def between(r: FloatArray, rest: FloatArray, codes: Sequence[str]) -> Figure:
     """Each viewer with each other, and in the last column with the mean of all others."""
@@ -28,23 +31,41 @@ def between(r: FloatArray, rest: FloatArray, codes: Sequence[str]) -> Figure:
         [None if i == k else value for k, value in enumerate(numbers(row))]
         for i, row in enumerate(r)
     ]
-    map_of_r: Figure = {
-        "type": "heatmap",
-        "name": "r",
-        "x": [*codes, "others"],
-        "y": list(codes),
-        "z": [[*row, last] for row, last in zip(square, numbers(rest), strict=True)],
-        "zmin": min([-0.2, *(value for row in square for value in row if value is not None)]),
-        "zmax": 1,
-        "meta": {"series": 0},
-    }
-    return figure(
-        [map_of_r],
-        x={"type": "category", "tickangle": -90, "showgrid": False},
-        y={"type": "category", "autorange": "reversed", "showgrid": False},
-        lines=max(10, 1.7 * len(codes)),
-        columns={"x": "viewer", "y": "with", "z": "pearson"},
+    columns = [*codes, OTHERS]
+    z = [[*row, last] for row, last in zip(square, numbers(rest), strict=True)]
+    gaps = [
+        (code, column)
+        for code, row in zip(codes, z, strict=True)
+        for column, value in zip(columns, row, strict=True)
+        if value is None and column != code
+    ]
+    missing = points(
+        "no value", 0, "missing", x=[column for _, column in gaps], y=[code for code, _ in gaps]
     )
+    lines = max(10, 1.7 * len(codes)) + KEY_LINES
+    share = KEY_LINES / lines
+    return figure(
+        [_heat("r", columns, codes, z), *([missing] if gaps else []), _key()],
+        x=rows(columns) | {"range": [-0.5, len(codes) + 0.5], "tickangle": -90, "showgrid": False},
+        y=rows(codes) | {"showgrid": False, "domain": [0, 1 - share]},
+        lines=lines,
+        columns={"x": "viewer", "y": "with", "z": "pearson"},
+        xaxis2={"anchor": "y2", "domain": [0, 0.5], "tickvals": [-1, 0, 1], "showgrid": False},
+        yaxis2={"anchor": "x2", "domain": [1 - share / 4, 1], "showticklabels": False},
+    )
+
+
+def _heat(
+    name: str, x: Sequence[object], y: Sequence[object], z: Sequence[Sequence[float | None]]
+) -> Figure:
+    return {"type": "heatmap", "name": name, "x": x, "y": y, "z": z, "meta": {"series": 0}}
+
+
+def _key() -> Figure:
+    """Which colour is which r, above the map."""
+    steps = [k / 20 for k in range(-20, 21)]
+    key = _heat("key", steps, ["r"], [steps])
+    return key | {"xaxis": "x2", "yaxis": "y2", "meta": {"series": 0, "look": "key"}}
 
 
 def biases(model: SubjectModel, codes: Sequence[str]) -> Figure:

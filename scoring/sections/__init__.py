@@ -11,6 +11,7 @@ from scoring.results import Results
 from scoring.rules import DEFAULT_SELECTION, RULES, SELECTIONS
 from scoring.sections import methods, metrics, sources, summary, viewers
 from scoring.sections.reading import Reading, Selection
+from scoring.sections.rules import rule_groups
 
 
 def selection_of(results: Results, rule: str, without: list[str]) -> Selection:
@@ -24,6 +25,7 @@ def page(results: Results, selection: Selection) -> dict[str, Any]:
     return {
         "study": results.study,
         "rules": RULES,
+        "rule_groups": list(rule_groups()),
         "selections": [(key, SELECTIONS[key]) for key in results.answers],
         "selection": selection,
         "by": reading.by,

@@ -12,6 +12,7 @@ from scoring.sections.reading import Reading, estimate
 from scoring.stats.ranking import ALPHA, Ranking
 
 MOST_PAIRS = 15  # shown at once; more are folded away
+LONG_NAME = 24  # characters, beyond which plot and table do not stand side by side
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -23,6 +24,7 @@ def section(reading: Reading) -> dict[str, Any]:
     return {
         "rows": _rows(reading, ranking),
         "warning": ranking.warning,
+        "long": max(map(len, names)) > LONG_NAME,
         "tested": not np.isnan(ranking.p_holm).all(),
         "figure": figures.mos_by_method(ranking.mos, names, ordered),
         "votes": figures.votes_by_method(

@@ -11,6 +11,7 @@ from scoring.results import Results
 from scoring.rules import SELECTIONS
 from scoring.stats.mos import MosTable
 from scoring.study_scores import condition_name
+from scoring.wording import listed
 from upscalers.methods import all_methods
 
 __all__ = ["Reading", "Selection", "estimate"]
@@ -54,7 +55,7 @@ class Reading:
             rule = f"Viewers screened by {rule}"
         if not self.selection.without:
             return rule
-        return f"{rule}; {' and '.join(self.selection.without)} left out by hand"
+        return f"{rule}; {listed(self.selection.without)} left out by hand"
 
 
 def _apart(names: list[str], results: Results) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from scoring import figures
 from scoring.sections.reading import Reading, estimate
 from scoring.stats.ranking import BestOfContent
@@ -32,6 +34,7 @@ def _best(reading: Reading, found: BestOfContent) -> dict[str, Any]:
         "method": reading.names[found.methods[0]],
         "mos": estimate(found.mos, 0),
         "alike": alike,
+        "tested": len(found.methods) == 1 or bool(np.isfinite(found.less_others.p_t_holm).any()),
         "alone": len(found.methods) > 1 and not alike,
     }
 

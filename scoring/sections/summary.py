@@ -14,7 +14,7 @@ import numpy as np
 from scoring.answer import EVERYBODY, Answer
 from scoring.sections.reading import Reading
 from scoring.stats.ranking import ALPHA, Ranking
-from scoring.wording import counted
+from scoring.wording import counted, listed
 
 
 def section(reading: Reading) -> dict[str, Any]:
@@ -92,8 +92,8 @@ def _verdict(reading: Reading, answer: Answer) -> str:
             f"{_highest(reading, ranking)}, but no other is significantly worse than it; the "
             "table below says which of the others differ."
         )
-    together = f"does not differ significantly from {_listed(alike)}"
-    better = "all others" if len(worse) > 2 else _listed(worse)
+    together = f"does not differ significantly from {listed(alike)}"
+    better = "all others" if len(worse) > 2 else listed(worse)
     return (
         f"{_highest(reading, ranking)}. It {together}, and is significantly better than {better}."
     )
@@ -129,7 +129,3 @@ def _by_source(reading: Reading) -> list[str]:
         f"It is first in {first} of {len(contents)} sources, and significantly worse than the "
         f"first in {worse or 'none'}."
     ]
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

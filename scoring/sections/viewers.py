@@ -88,6 +88,7 @@ def _cell(viewer: ViewerScreening) -> dict[str, Any]:
         "sign": SIGNS[viewer.verdict],
         "badge": BADGES[viewer.verdict],
         "verdict": viewer.verdict.value,
+        "accepted": viewer.verdict == Verdict.ACCEPTED,
         "reason": viewer.reason,
     }
 

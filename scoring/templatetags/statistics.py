@@ -8,9 +8,13 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from scoring.rules import RULES
+from scoring.sections.rules import rule_groups
+from scoring.wording import minus
 
 register = template.Library()
+register.filter(minus)
+
+RULES = {one.name: one.rule for group in rule_groups() for one in group.rules}
 
 
 @register.simple_tag
@@ -35,6 +39,11 @@ def fixed(value: float | None, decimals: int = 2) -> str:
         return "–"
     text = f"{value:.{decimals}f}"
     return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+@register.filter
+def known(value: float | None) -> bool:
+    return value is not None and not math.isnan(value)
 
 
 @register.filter

@@ -3,8 +3,8 @@
 // A spreadsheet takes a text that begins so for a formula and runs it.
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 
-// A box says what its points say, and a guide nothing.
-const DRAWN_ONLY = new Set(["box", "guide"]);
+// A box says what its points say; guides, keys and marks of what is missing say nothing.
+const DRAWN_ONLY = new Set(["box", "guide", "key", "missing"]);
 
 /** @param {{data: object[], columns: Record<string, string>}} figure @returns {string} */
 export function csvOf(figure) {

@@ -1,16 +1,16 @@
-// What makes the results page easy to read: the rule of a number beside it, folds that stay open
-// when the numbers are computed again, and the section that is on screen marked in the contents.
+// What makes the results page easy to read: the rule of a number beside it, a sign while numbers are
+// computed, folds that stay open then, and the section that is on screen marked in the contents.
 
 const note = document.createElement("div");
 note.className = "rule-note";
 note.popover = "auto";
 document.body.append(note);
 
-/** Shows the rule a word leads to, below the word. @param {HTMLElement} term */
-function tell(term) {
-  note.textContent = term.title;
+/** Shows a rule below what it is about. @param {HTMLElement} about @param {string} rule */
+function tell(about, rule) {
+  note.textContent = rule;
   if (!note.matches(":popover-open")) note.showPopover();
-  const word = term.getBoundingClientRect();
+  const word = about.getBoundingClientRect();
   const box = note.getBoundingClientRect();
   note.style.left = `${Math.max(8, Math.min(word.left, innerWidth - box.width - 8))}px`;
   const below = word.bottom + 6;
@@ -18,27 +18,51 @@ function tell(term) {
 }
 
 document.addEventListener("click", (event) => {
-  const term = event.target.closest("a.term");
-  if (!term) return;
-  event.preventDefault();
-  tell(term);
+  const term = event.target.closest(".term");
+  if (term) {
+    event.preventDefault();
+    tell(term, term.title);
+    return;
+  }
+  const cell = event.target.closest("#results td");
+  if (!cell || event.target.closest("a, button, input, label")) return;
+  if (ruleOf(cell)) tell(cell, ruleOf(cell));
 });
 document.addEventListener("focusin", (event) => {
-  if (event.target.matches("a.term:focus-visible")) tell(event.target);
+  if (event.target.matches(".term:focus-visible")) tell(event.target, event.target.title);
 });
 document.addEventListener("focusout", (event) => {
-  if (event.target.matches("a.term")) note.hidePopover();
+  if (event.target.matches(".term")) note.hidePopover();
 });
 
-// A number's rule is that of its column or row.
-document.addEventListener("mouseover", (event) => {
-  const cell = event.target.closest?.("td.num:not([title])");
-  if (!cell) return;
-  const column = cell.closest("table").tHead?.rows[0].cells[cell.cellIndex];
-  const term = column?.querySelector("a.term") ?? null;
+/** That of a number is its row's or its column's. @param {HTMLTableCellElement} cell */
+function ruleOf(cell) {
+  if (cell.title || !cell.matches(".num")) return cell.title;
   const own = cell.parentElement.querySelector("td a.term");
-  cell.title = (own ?? term)?.title ?? "";
+  const column = cell.closest("table").tHead?.rows[0].cells[cell.cellIndex];
+  return (own ?? column?.querySelector("a.term"))?.title ?? "";
+}
+document.addEventListener("mouseover", (event) => {
+  const cell = event.target.closest?.("#results td.num");
+  if (cell) cell.title = ruleOf(cell);
 });
+
+// The numbers on the page are those of before until the new ones are there, and stay so when the
+// server does not answer; then the choice goes back to what the numbers show.
+document.addEventListener("htmx:beforeRequest", ({ target }) => {
+  if (target.id !== "results") return;
+  target.setAttribute("aria-busy", "true");
+  document.getElementById("not-computed").hidden = true;
+});
+for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(failure, ({ target }) => {
+    if (target.id !== "results") return;
+    target.removeAttribute("aria-busy");
+    target.reset();
+    document.getElementById("not-computed").hidden = false;
+    document.getElementById("not-computed").scrollIntoView({ block: "nearest" });
+  });
+}
 
 let open = new Set();
 document.addEventListener("htmx:beforeSwap", () => {

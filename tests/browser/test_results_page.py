@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.factories import StudyFactory, make_panel
 from tests.live_server import LiveServer
@@ -88,7 +88,7 @@ def test_another_rule_is_computed_at_once_and_stands_in_the_address(
 ) -> None:
     screened = drawn(page)
     page.get_by_label("Viewers used", exact=True).select_option("all")
-    expect(answer(page).get_by_text("10 of 10 viewers.")).to_be_visible()
+    expect(answer(page).get_by_text("10 of 10 viewers")).to_be_visible()
     assert drawn(page) != screened
     assert page.url.endswith("?rule=all")
     page.reload()
@@ -103,7 +103,7 @@ def test_a_viewer_left_out_by_hand_is_gone_from_the_numbers_and_named(
     page.locator("#per-pvs-folded > summary").click()
     page.get_by_label("Leave out V03 by hand").check()
     expect(answer(page).get_by_text("Left out by hand: V03.")).to_be_visible()
-    expect(answer(page).get_by_text("8 of 10 viewers.")).to_be_visible()
+    expect(answer(page).get_by_text("8 of 10 viewers")).to_be_visible()
     assert drawn(page) != before
     assert page.url.endswith("?rule=pearson_iterative&without=V03")
     expect(page.get_by_label("Leave out V03 by hand")).to_be_focused()
@@ -112,7 +112,7 @@ def test_a_viewer_left_out_by_hand_is_gone_from_the_numbers_and_named(
     page.reload()
     expect(page.get_by_label("Leave out V03 by hand")).to_be_checked()
     page.get_by_label("Leave out V03 by hand").uncheck()
-    expect(answer(page).get_by_text("9 of 10 viewers.")).to_be_visible()
+    expect(answer(page).get_by_text("9 of 10 viewers")).to_be_visible()
     assert drawn(page) == before
     assert complaints == []
 
@@ -126,6 +126,50 @@ def test_a_word_shows_its_rule_to_pointer_key_and_finger(page: Page) -> None:
     expect(page.locator(".rule-note")).to_be_hidden()
     page.keyboard.press("Tab")
     expect(page.locator(".rule-note")).to_contain_text("Spearman")
+
+
+def test_every_number_shows_its_rule_where_it_is_tapped(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    numbers = page.locator("#results td.num")
+    assert numbers.count() > 200
+    unruled = page.evaluate(
+        """() => [...document.querySelectorAll("#results tbody td.num")].filter((cell) => {
+            cell.dispatchEvent(new MouseEvent("mouseover", { bubbles: true }));
+            return !cell.title;
+        }).map((cell) => cell.closest("table").innerText.slice(0, 40))"""
+    )
+    assert unruled == []
+    region = page.get_by_role("region", name="All rules side by side")
+    rejected = region.get_by_role("button", name="rejected, why").first
+    rejected.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".rule-note")).to_contain_text("Scores follow")
+    page.keyboard.press("Escape")
+    page.locator(".ranking td.num b").first.click()
+    expect(page.locator(".rule-note")).to_contain_text("Each viewer's mean over the sources")
+
+
+def test_while_numbers_are_computed_the_page_says_so(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/results/**", lambda route: held.append(route))
+    page.get_by_label("Viewers used", exact=True).select_option("all")
+    expect(page.get_by_text("Computing…")).to_be_visible()
+    held.pop().continue_()
+    expect(answer(page).get_by_text("10 of 10 viewers")).to_be_visible()
+    expect(page.get_by_text("Computing…")).to_be_hidden()
+
+
+def test_a_choice_the_server_does_not_answer_is_taken_back(page: Page) -> None:
+    page.route("**/results/**", lambda route: route.abort())
+    page.get_by_label("Viewers used", exact=True).select_option("all")
+    expect(page.get_by_role("alert")).to_contain_text("nothing was computed")
+    expect(page.get_by_label("Viewers used", exact=True)).to_have_value("pearson_iterative")
+    expect(answer(page).get_by_text("9 of 10 viewers")).to_be_visible()
+    expect(page.get_by_text("Computing…")).to_be_hidden()
+    page.unroute("**/results/**")
+    page.get_by_label("Viewers used", exact=True).select_option("all")
+    expect(answer(page).get_by_text("10 of 10 viewers")).to_be_visible()
+    expect(page.get_by_role("alert")).to_be_hidden()
 
 
 def test_on_paper_plots_are_dark_on_white(page: Page) -> None:
@@ -194,3 +238,36 @@ def test_the_page_fits_every_screen(page: Page) -> None:
             " && [...document.querySelectorAll('.plot .main-svg')]"
             ".every(svg => svg.getBoundingClientRect().right <= innerWidth)"
         )
+
+
+def test_long_names_leave_room_for_the_plot_and_are_not_clipped(
+    server: LiveServer,
+    owner: User,
+    open_context: Callable[..., BrowserContext],
+    log_in: Callable[[BrowserContext, User], None],
+) -> None:
+    long = [f"<our>-own-method-with-attention-and-temporal-memory-no-{k}" for k in range(1, 4)]
+    factory = StudyFactory(owner, methods=long)
+    factory.run_session(make_panel(9))
+    context = open_context(viewport={"width": 360, "height": 740})
+    log_in(context, owner)
+    page = context.new_page()
+    page.goto(server.url + reverse("scoring:results", args=[factory.study.slug]))
+    for name in ("methods", "votes", "differences", "sources"):
+        plot = figure(page, f"figure-{name}")
+        expect(plot.locator(".main-svg").first).to_be_visible(timeout=30_000)
+        clipped, share = plot.evaluate(
+            """(plot) => {
+                const box = plot.getBoundingClientRect();
+                const outside = ({ left, right }) => left < box.left - 1 || right > box.right + 1;
+                const texts = [...plot.querySelectorAll(".ytick text, .legendtext, .xtitle")];
+                const wide = plot.querySelector(".bglayer rect, .plotbg, .gridlayer");
+                return [
+                    texts.filter((one) => outside(one.getBoundingClientRect())).length,
+                    wide.getBoundingClientRect().width / box.width,
+                ];
+            }"""
+        )
+        assert (name, clipped) == (name, 0)
+        assert share > 0.45
+    assert "<our>-" in (figure(page, "figure-methods").text_content() or "")

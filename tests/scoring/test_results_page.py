@@ -8,6 +8,7 @@ import pytest
 from scoring.models import Measurement
 from scoring.results import Results
 from scoring.rules import RULES, SELECTIONS
+from scoring.sections.rules import rule_groups
 from scoring.stats.subject_model import Mode
 from sessions_app.models import Pair, Vote
 from tests.factories import StudyFactory, make_panel
@@ -108,8 +109,9 @@ def test_each_rejected_viewer_has_statistic_threshold_and_reason(results_page, s
     text = response.content.decode()
     for code in ("V10", "V11"):
         assert rows[code]["found"].verdict == "rejected"
-        assert rows[code]["statistic"] in text
-        assert rows[code]["found"].reason.replace("'", "&#x27;") in text
+        assert rows[code]["statistic"].replace("-", "−") in text
+        reason = rows[code]["found"].reason.replace("= -", "= −")
+        assert reason.replace("'", "&#x27;") in text
     assert "upside down" in rows["V11"]["found"].reason
 
 
@@ -272,13 +274,46 @@ def test_a_pvs_without_a_value_of_a_metric_is_counted(results_page, study):
     assert "Higher is better." in text
 
 
+def test_what_one_viewer_cannot_tell_is_not_said_to_be_alike(results_page, empty_factory):
+    empty_factory.run_session(make_panel(1))
+    text = text_of(results_page())
+    assert "No difference can be tested by these votes." in text
+    assert text.count("cannot be tested") == 3  # sources
+    assert "±&nbsp;–" not in text
+    assert "– to –" not in text
+
+
 # ---- how it is said --------------------------------------------------------------------------
+
+
+def test_every_rule_has_its_words_and_its_place_once():
+    named = [one.name for group in rule_groups() for one in group.rules]
+    assert sorted(named) == sorted([*RULES, *(f"selection_{name}" for name in SELECTIONS)])
+
+
+def test_every_column_of_numbers_leads_to_its_rule(results_page, study):
+    heads = re.findall(r'<th class="num">(.*?)</th>', text_of(results_page()))
+    without = [head for head in heads if "term" not in head]
+    assert len(heads) > 30
+    assert without == ["Viewers used"]  # whose rows lead to theirs
+
+
+def test_a_reason_is_reached_by_key_where_a_viewer_is_not_accepted(results_page, study):
+    text = text_of(results_page())
+    signs = re.findall(r'<button type="button" class="term sign[^>]*title="([^"]+)"', text)
+    cells = [
+        cell["reason"]
+        for row in results_page().context["screening"]["grid"]["rows"]
+        for cell in row["cells"]
+        if cell["sign"] != "✓"
+    ]
+    assert len(signs) == len(cells) > 0
+    assert "r = −0." in text  # no hyphen stands for a minus
 
 
 def test_every_term_has_its_rule_on_the_page(results_page, study):
     text = results_page().content.decode()
     for name in set(re.findall(r'href="#rule-(\w+)"', text)):
-        assert name in RULES
         assert f'id="rule-{name}"' in text
 
 
