@@ -10,6 +10,7 @@ from django.db.models import Count, Q
 from scoring.answer import EVERYBODY, Answer
 from scoring.results import Results
 from scoring.wording import counted
+from sessions_app.core.planner import UNMEASURED
 from sessions_app.core.protocol import PROTOCOLS
 from sessions_app.models import (
     Cell,
@@ -139,8 +140,11 @@ def _votes(results: Results) -> Iterator[str]:
 
 
 def _material(results: Results) -> Iterator[str]:
-    for note in results.study.plan_notes:
-        yield f"The plan: {note}"
+    if UNMEASURED in results.study.plan_notes:
+        yield (
+            "When the sessions were planned not every PVS had been measured, so the stabilisation "
+            "cells are not known to span the quality range."
+        )
 
 
 def _conditions(results: Results) -> Iterator[str]:
@@ -153,8 +157,8 @@ def _conditions(results: Results) -> Iterator[str]:
     agreed = Commissioning.objects.filter(display__in=named, agrees=True)
     unproven = named - set(agreed.values_list("display", flat=True))
     for display in sorted(unproven):
-        which = f"Display {display}" if display else "A display without a name"
-        yield f"{which} was not shown by an instrument to do what its log says."
+        which = f"display {display}" if display else "a display without a name"
+        yield f"No instrument was held to {which} to prove that it shows what its log says."
     notes = Note.objects.filter(session__study=results.study).select_related("session")
     for one in notes:
         yield f"Noted in {one.session}: {one.text}"

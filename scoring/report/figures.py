@@ -11,6 +11,7 @@ from scoring.answer import Answer
 from scoring.report.svg import Axis, Dot, Point, Row, cloud, rows_of_points
 from scoring.results import Results
 from scoring.stats.matrix import FloatArray
+from scoring.stats.screening import Verdict
 
 SOURCES_PER_FIGURE = 12
 
@@ -62,11 +63,16 @@ def by_viewer(results: Results, rule: str) -> str:
     if not known or not math.isfinite(limit):
         return ""
     axis = Axis("statistic of the rule; dashed: threshold", *_round(min(known), max(known), limit))
+    verdicts = sorted({one.verdict for one in found}, key=list(Verdict).index)
     rows = [
-        Row(code, [Point(one.statistic, math.nan, 1 if one.rejected else 0)])
+        Row(
+            code if math.isfinite(one.statistic) else f"{code} (undefined)",
+            [Point(one.statistic, math.nan, verdicts.index(one.verdict))],
+        )
         for code, one in zip(results.viewers, found, strict=True)
     ]
-    return rows_of_points(rows, axis, ["kept", "rejected"], "Screening of viewers", limit)
+    series = [verdict.value for verdict in verdicts]
+    return rows_of_points(rows, axis, series, "Screening of viewers", limit)
 
 
 def against_metric(

@@ -11,10 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from scoring.wording import minus
+
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 SHAPES = ("circle", "square", "diamond", "up", "down", "cross")
 WIDTH = 720
 CHARACTER = 6.2  # mean width at 11 px
+CLOUD_HEIGHT = 220.0
+WIDEST_LABEL = 260.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def rows_of_points(
 ) -> str:
     """A row per label, points side by side in it; `limit` is drawn as a dashed line."""
     height = [max(20.0, 9.0 * max(len(row.points), 1) + 8) for row in rows]
-    left = min(260.0, 14 + CHARACTER * max((len(row.label) for row in rows), default=0))
+    left = min(WIDEST_LABEL, 14 + CHARACTER * max((len(row.label) for row in rows), default=0))
     legend, top = _legend(series, left)
     right, bottom = WIDTH - 14.0, top + sum(height)
     to_x = _scale(axis.low, axis.high, left, right)
@@ -90,7 +94,7 @@ def cloud(
 ) -> str:
     left, right = 48.0, WIDTH - 14.0
     legend, top = _legend(series, left)
-    bottom = top + 300
+    bottom = top + CLOUD_HEIGHT
     to_x = _scale(x_axis.low, x_axis.high, left, right)
     to_y = _scale(y_axis.low, y_axis.high, bottom, top)
     parts = [legend, _vertical_grid(x_axis, to_x, top, bottom)]
@@ -149,7 +153,7 @@ def _vertical_grid(axis: Axis, to_x: _Scale, top: float, bottom: float) -> str:
     for tick in axis.ticks():
         x = to_x(tick)
         parts.append(f'<path class="line" d="M{x:.1f} {top}V{bottom:.1f}"/>')
-        parts.append(_text(x, bottom + 15, f"{tick:.10g}", "middle"))
+        parts.append(_text(x, bottom + 15, minus(f"{tick:.10g}"), "middle"))
     return "".join(parts)
 
 
@@ -190,7 +194,11 @@ def _text(x: float, y: float, text: str, anchor: str) -> str:
 
 
 def _cut(text: str, characters: int) -> str:
-    return text if len(text) <= characters else text[: max(characters - 1, 1)] + "…"
+    """Without its middle: names that are alike mostly differ at their ends."""
+    if len(text) <= characters:
+        return text
+    end = max((characters - 1) // 2, 1)
+    return f"{text[: max(characters - 1 - end, 1)]}…{text[-end:]}"
 
 
 def _svg(title: str, height: float, parts: Iterable[str]) -> str:

@@ -10,6 +10,8 @@ from html.parser import HTMLParser
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from scoring.answer import Selection
 from scoring.models import Measurement
@@ -17,8 +19,9 @@ from scoring.report import report_html
 from scoring.report.deviations import deviations
 from scoring.report.svg import Axis, Dot, Point, Row, cloud, rows_of_points
 from scoring.results import Results
-from sessions_app.models import Cell, CellKind, Note, Seat, SessionState, Source
-from tests.factories import make_panel
+from sessions_app.core.planner import UNMEASURED
+from sessions_app.models import Cell, CellKind, Note, Seat, SessionState, Slot, Source, Vote
+from tests.factories import StudyFactory, make_panel
 
 AXIS = Axis("MOS", 0, 10)
 
@@ -64,7 +67,7 @@ def test_a_report_needs_nothing_from_elsewhere(study):
 def test_it_says_the_numbers_of_all_and_of_those_left(study):
     results = Results(study)
     text = read(report_html(results))
-    assert "9 of 11 viewers, 198 counted votes of 286 cast, 12 PVSs" in text
+    assert "9 of 11 viewers, 198 counted votes of 286 cast" in text
     for answer in (results.analysis.answer(), results.analysis.answer(Selection("pearson"))):
         for mos in (*answer.mos.mos, *answer.by_condition.mos):
             assert f" {mos:.2f} " in text
@@ -84,6 +87,58 @@ def test_it_states_scale_constants_seed_and_hashes(study):
         "9 experts",
     ):
         assert said in text
+
+
+def test_it_begins_with_the_answer_and_says_when_it_was_made_and_held(study):
+    text = read(report_html(Results(study)))
+    answer, deviations_begin = (
+        text.index("SPAN x2 has the highest MOS"),
+        text.index("What deviates"),
+    )
+    assert answer < deviations_begin
+    assert f"Made on {date_format(timezone.localdate(), 'j F Y')}" in text
+    assert "1 test session and 0 of training were held, the former on 2 March 2026" in text
+
+
+def test_who_is_left_out_by_hand_is_left_out_of_the_report_too(study):
+    text = read(report_html(Results(study), Selection("all", ("V03",))))
+    assert "No viewer is left out" not in text
+    assert "Left out: V03;" in text
+    assert "All viewers, and by hand" in text
+    assert re.search(r"V03 .{0,40} accepted, left out by hand", text)
+
+
+def test_methods_of_one_name_are_told_apart(people):
+    factory = StudyFactory(people.owner, methods=("lanczos3", "Lanczos", "bicubic"))
+    factory.run_session(make_panel(3))
+    text = read(report_html(Results(factory.study)))
+    assert "Lanczos (lanczos3)" in text and "Lanczos (Lanczos)" in text
+
+
+def test_agreement_says_over_how_many_pvss_it_is(factory):
+    assert "PVSs only, those that all viewers used scored" not in read(
+        report_html(Results(factory.study))
+    )
+    cell = Cell.objects.filter(kind=CellKind.TEST).first()
+    slot = Slot.A if cell.a_id == cell.pair.second_id else Slot.B  # no anchor: shown once
+    Vote.objects.get(seat__viewer__code="V01", showing__cell=cell, slot=slot).delete()
+    text = read(report_html(Results(factory.study)))
+    assert "The ICC is over 11 of 12 PVSs only" in text
+
+
+def test_a_viewer_who_was_not_judged_is_not_drawn_as_accepted(factory):
+    votes = Vote.objects.filter(seat__viewer__code="V01", showing__cell__kind=CellKind.TEST)
+    votes.exclude(pk__in=votes.values("pk")[:4]).delete()
+    page = report_html(Results(factory.study))
+    (figure,) = re.findall(r"<svg[^>]*><title>Screening of viewers.*?</svg>", page, re.DOTALL)
+    assert all(f">{said}</text>" in figure for said in ("accepted", "rejected", "not assessed"))
+
+
+def test_the_name_of_a_study_at_the_foot_of_a_page_is_no_style(study):
+    study.name = '"} body { display: none } </style><script>'
+    page = report_html(Results(study))
+    assert Texts(page).fetched == []
+    assert "display: none" not in page.partition("<style>")[2].partition("</style>")[0]
 
 
 def test_what_people_typed_is_never_markup(study):
@@ -158,6 +213,18 @@ def test_a_trial_a_looser_rule_and_hand_made_choices_are_found(empty_factory):
     assert "Voting took 8 s a cell; 5 s are asked for" in text
     assert "waited for all votes" in text
     assert "Left out by hand, not by a rule: V03" in text
+
+
+def test_what_the_plan_guarantees_is_no_deviation(factory):
+    study = factory.study
+    study.plan_notes = ["No source is shown twice in a row.", UNMEASURED]
+    study.save()
+    text = found(study)
+    assert "twice in a row" not in text
+    assert "not every PVS had been measured" in text
+    method = read(report_html(Results(study))).partition("How the test was made")[2]
+    assert "No source is shown twice in a row." in method
+    assert "Plan again" not in method
 
 
 def test_one_viewer_no_interval_and_no_metric_still_make_a_report(empty_factory):
