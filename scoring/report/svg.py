@@ -16,7 +16,7 @@ from scoring.wording import minus
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 SHAPES = ("circle", "square", "diamond", "up", "down", "cross")
 WIDTH = 720
-CHARACTER = 6.2  # mean width at 11 px
+CHARACTER = 6.7  # width at 11 px, on the safe side of the mean
 CLOUD_HEIGHT = 220.0
 WIDEST_LABEL = 260.0
 
