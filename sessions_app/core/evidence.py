@@ -104,8 +104,12 @@ def _at_most(most: float, what: str, how: str) -> str:
         return ""
     if not most:
         return f"no {what} {how}"
+    return f"at most {_counted(most, what)} {how}"
+
+
+def _counted(count: float, what: str) -> str:
     plural = "es" if what.endswith("h") else "s"
-    return f"at most {most:g} {what}{plural if most > 1 else ''} {how}"
+    return f"{count:g} {what}{'' if count == 1 else plural}"
 
 
 # As much off its rate as a clip may be to get whole refreshes per frame.
@@ -250,7 +254,7 @@ def _faults(phase: PhaseEvidence, frames: int, grain_ms: float, rule: Rule) -> l
     if phase.shown < rule.least_shown * frames:
         faults.append(f"{phase.name}: {phase.shown} of {frames} frames shown")
     if phase.late > rule.most_late:
-        faults.append(f"{phase.name}: {phase.late} frames late")
+        faults.append(f"{phase.name}: {_counted(phase.late, 'frame')} late")
     if phase.missed_refreshes > rule.most_missed:
-        faults.append(f"{phase.name}: {phase.missed_refreshes} refreshes missed")
+        faults.append(f"{phase.name}: {_counted(phase.missed_refreshes, 'refresh')} missed")
     return faults

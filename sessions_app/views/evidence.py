@@ -70,6 +70,7 @@ def _row(showing: Showing) -> dict[str, Any]:
         for phase, seen in zip(phases, told, strict=True)
         if phase.get("frames_expected")
     ]
+    delays = [phase["arrival_delay_ms"] for phase in phases if phase.get("arrival_delay_ms")]
     errors = [abs(ms - seen.planned_ms) for seen in told for ms in seen.lengths_ms]
     row = {
         "showing": showing,
@@ -80,6 +81,7 @@ def _row(showing: Showing) -> dict[str, Any]:
         "late": sum(seen.late for _, seen in clips),
         "missed": sum(seen.missed_refreshes for _, seen in clips),
         "tells": any(seen.frames_arrived is not None for seen in told),
+        "delay_ms": max(delays, default=None),
         "error_ms": max(errors, default=0.0),
         "gap_ms": report.get("largest_gap_ms", 0.0),
     }

@@ -54,7 +54,7 @@ def test_a_study_counts_what_it_allows_and_no_more(seen: Evidence, inside: bool)
         ({}, "shown exactly"),
         ({"frames_arrived": 250, "frames_held": 0, "arrived_ms": 10003.0}, "shown exactly"),
         ({"frames_arrived": 249, "frames_held": 0}, "a: 249 of 250 frames shown"),
-        ({"frames_arrived": 250, "frames_held": 1}, "a: 1 frames late"),
+        ({"frames_arrived": 250, "frames_held": 1}, "a: 1 frame late"),
         ({"frames_arrived": 250, "arrived_ms": 9900.0}, "a: lasted 9900 ms instead of 10000 ms"),
         ({"frames_arrived": 0, "frames_held": 0}, "a: 0 of 250 frames shown"),
     ],
