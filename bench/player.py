@@ -128,7 +128,8 @@ def tell(what: str, found: dict[str, Any]) -> None:
         f"{found['missing']} of {found['frames']} frames missing, {found['repeated']} repeated, "
         f"phases within {found['worst_phase_refreshes']} refreshes; whole {found['whole']}, of "
         f"these called invalid {found['whole_but_invalid']}; faulty {found['faulty']}, of these "
-        f"called valid {found['faulty_but_valid']}; {found.get('painting', '')}",
+        f"called valid {found['faulty_but_valid']}; {found.get('painting', '')}; "
+        f"processors taken away for {found.get('stolen_s', 0)} s",
         flush=True,
     )
 

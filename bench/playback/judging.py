@@ -15,8 +15,8 @@ from sessions_app.core.evidence import EXACT, judge, parse_evidence
 from sessions_app.models import Session, Showing, ShowingState
 from sessions_app.services import running
 
-# By how many refreshes a frame may stand too long or too short. The recorder knows a time to about a
-# fifth of a refresh: what lies between the outer two is called neither whole nor faulty.
+# By how many refreshes a frame may stand too long or too short. The recorder knows a time to about
+# a fifth of a refresh: what lies between the outer two is called neither whole nor faulty.
 WHOLE, HELD, FAULTY = 0.5, 0.75, 1.0
 LONGEST_ERROR = 1.5  # refreshes, of a phase
 
@@ -52,7 +52,7 @@ def judge_screen(seen: list[Seen], fmt: Format, hz: float, pause: float = 0.5) -
     """`seen`: the clips of one showing, in their order, with `pause` seconds between them."""
     found = Judged()
     for clip in seen:
-        missing, blind = clip.unseen(fmt.frames, 1 / fmt.rate)
+        missing, blind = clip.unseen(fmt.frames, hz)
         found.missing += missing
         found.blind += blind
         held = clip.held(fmt.frames, hz, fmt.rate)

@@ -96,14 +96,14 @@ class Seen:
     def seconds(self) -> float:
         return self.end - self.start
 
-    def unseen(self, expected: int, seconds: float) -> tuple[int, int]:
-        """Frames missing from the screen, and those that fell between two looks too far apart to
-        tell; `seconds`: for which a frame is on."""
+    def unseen(self, expected: int, hz: float) -> tuple[int, int]:
+        """Frames that were not on the screen, or for less than half a refresh; and those that fell
+        between two looks too far apart to tell."""
         missing = blind = 0
         next_frame = 0
         for look in [*self.looks, Look(expected, self.end, self.end)]:
             gone = max(0, look.frame - next_frame)
-            if look.after - look.before > seconds:
+            if (look.after - look.before) * hz > WELL_SEEN:
                 blind += gone
             else:
                 missing += gone

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 from django.contrib.auth.models import User
 from playwright.sync_api import Playwright
 
@@ -53,6 +54,7 @@ def play(
     session = make_session(fmt, lab.clips_of(fmt), cells, lab.owner, vote_seconds, name)
     told = lab.folder / f"{name}.json"
     show = f"{lab.server.address}/show/{session.token}/"
+    stolen = _stolen()
     limit = 2.5 * cells * (3 * fmt.seconds + 4 + vote_seconds) + 120
     with (
         screen(fmt.width, fmt.height, hz) as display,
@@ -70,7 +72,13 @@ def play(
     return judged, summary(judged, fmt) | {
         "format": str(fmt), "hz": hz, "recorder_ms": round(resolution(told), 1),
         "painting": checks.get("painting", ""), "decoding": checks.get("speed", ""),
+        "arrival": checks.get("arrival", ""), "stolen_s": round(_stolen() - stolen, 2),
     }  # fmt: skip
+
+
+def _stolen() -> float:
+    """Seconds of the processors that a virtual machine was kept waiting for, where that is told."""
+    return float(getattr(psutil.cpu_times(), "steal", 0.0))
 
 
 class Injector:
