@@ -25,12 +25,6 @@ from sessions_app.models import (
 )
 from sessions_app.services import commissioning, running
 
-# What of a manifest the display needs, and no more.
-PLAYED = (
-    "codec", "width", "height", "rate", "frames", "packets", "keys", "frame_sha256", "matrix",
-    "range",
-)  # fmt: skip
-
 
 def milliseconds(at: datetime | None) -> float | None:
     return None if at is None else round(at.timestamp() * 1000, 1)
@@ -117,11 +111,16 @@ def clips_for_display(session: Session) -> dict[str, Any]:
                 "url": reverse("sessions:display-clip", args=[session.token, name]),
                 "bytes": rendition.size_bytes,
                 "sha256": rendition.sha256,
-                "manifest": {name: rendition.manifest[name] for name in PLAYED},
+                "manifest": played(rendition.manifest),
             }
             for name, rendition in running.renditions(session).items()
         ],
     }
+
+
+def played(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What a display needs of a manifest: all but the digest by which the clip is known."""
+    return {name: value for name, value in manifest.items() if name != "frames_sha256"}
 
 
 # ---- seat ---------------------------------------------------------------------------------------
@@ -174,7 +173,8 @@ def _cell_for_seat(seat: Seat, showing: Showing) -> dict[str, Any]:
 
 
 def for_console(session: Session) -> dict[str, Any]:
-    cells = list(session.cells.prefetch_related("showings"))
+    planned = session.cells.select_related("a__low_resolution__source__clip", "repeats")
+    cells = list(planned.prefetch_related("showings"))
     showing = running.current_showing(session)
     latest = running.latest_showing(session)
     return {

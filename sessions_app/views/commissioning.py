@@ -24,7 +24,7 @@ from sessions_app.forms import MeasurementForm
 from sessions_app.models import Commissioning, CounterClip
 from sessions_app.services import commissioning
 from sessions_app.services.commissioning import CommissioningError, Run
-from sessions_app.snapshots import PLAYED
+from sessions_app.snapshots import played
 from upscalers.access import coordinator_required
 from upscalers.streaming import as_attachment, send_stored
 
@@ -90,7 +90,7 @@ def _playable(clip: CounterClip) -> dict[str, Any]:
         "url": reverse("sessions:counter-clip-file", args=[clip.pk]),
         "bytes": clip.size_bytes,
         "sha256": clip.sha256,
-        "manifest": {name: clip.manifest[name] for name in PLAYED if name in clip.manifest},
+        "manifest": played(clip.manifest),
     }
 
 

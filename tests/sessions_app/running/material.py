@@ -23,14 +23,14 @@ METHODS = ("lanczos3", "span-x2")
 
 
 @cache
-def _made(picture: str) -> tuple[Path, ClipFormat, Path, Manifest]:
+def _made(picture: str, pix_fmt: str) -> tuple[Path, ClipFormat, Path, Manifest]:
     """Encoded once per test run, copied into the store of each test."""
     folder = Path(mkdtemp(prefix="midgrey-clips-"))
     path = folder / "clip.mkv"
     tags = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
     subprocess.run(
         [FFMPEG, "-v", "error", "-f", "lavfi", "-i", _with_size(picture),
-         "-frames:v", str(FRAMES), "-vf", f"format=yuv420p,{tags}", "-c:v", "ffv1", str(path)],
+         "-frames:v", str(FRAMES), "-vf", f"format={pix_fmt},{tags}", "-c:v", "ffv1", str(path)],
         check=True,
     )  # fmt: skip
     fmt = probe(path)
@@ -43,8 +43,8 @@ def _with_size(picture: str) -> str:
     return f"{name}=size=160x90:rate=25,{filters}"
 
 
-def make_clip(picture: str) -> Clip:
-    path, fmt, rendition, manifest = _made(picture)
+def make_clip(picture: str, pix_fmt: str = "yuv420p") -> Clip:
+    path, fmt, rendition, manifest = _made(picture, pix_fmt)
     sha256, size = _adopt(path, ".mkv")
     clip, created = Clip.objects.get_or_create(
         sha256=sha256,
@@ -96,7 +96,8 @@ def make_session(owner: User, cells: int = 2, vote_seconds: float = 1.0) -> Sess
 
 def _make_pair(study: Study, name: str) -> Pair:
     seed = SOURCES.index(name)
-    clip = make_clip(f"testsrc2,hue=h={90 * seed}")
+    pix_fmt = ("yuv420p", "yuv420p10le")[seed]  # displays meet both
+    clip = make_clip(f"testsrc2,hue=h={90 * seed}", pix_fmt)
     source = Source.objects.create(
         name=name, clip=clip, file_name=f"{name}.mov", file_sha256=clip.sha256, thumbnail=b""
     )
@@ -104,7 +105,7 @@ def _make_pair(study: Study, name: str) -> Pair:
     first, second = (
         PVS.objects.create(
             low_resolution=low, method=method,
-            clip=make_clip(f"testsrc2,hue=h={90 * seed}:b={number}"),
+            clip=make_clip(f"testsrc2,hue=h={90 * seed}:b={number}", pix_fmt),
         )
         for number, method in enumerate(METHODS, start=1)
     )  # fmt: skip

@@ -9,7 +9,9 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.db import connection
 from django.test import AsyncClient, Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from sessions_app import snapshots
@@ -158,6 +160,29 @@ def test_the_display_is_told_when_a_playback_file_is_missing(
     clip.rendition.delete()
     answer = json.loads(get(client, "display-clips", session.token, status=409))
     assert "not all made yet" in answer["reason"]
+
+
+def test_the_display_learns_how_each_clip_is_to_be_decoded(session: Session) -> None:
+    clips = snapshots.clips_for_display(session)["clips"]
+    assert {clip["manifest"]["depth"] for clip in clips} == {8, 10}
+    assert all("frames_sha256" not in clip["manifest"] for clip in clips)
+
+
+def test_a_long_session_costs_the_console_no_more_queries_than_a_short_one(
+    session: Session,
+) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as made:
+            snapshots.for_console(Session.objects.get(pk=session.pk))
+        return len(made)
+
+    short, first = queries(), session.cells.first()
+    for position in range(3, 10):
+        Cell.objects.create(
+            session=session, position=position, kind=first.kind, pair=first.pair, a=first.a,
+            b=first.b, repeats=first,
+        )  # fmt: skip
+    assert queries() == short
 
 
 # ---- blindness
