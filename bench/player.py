@@ -60,6 +60,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--format", choices=FORMATS, default="720p50", help="of the session")
     parser.add_argument("--formats", choices=FORMATS, nargs="+", default=list(FORMATS))
     parser.add_argument("--cells", type=int, default=24, help="of the session")
+    parser.add_argument(
+        "--alone", action="store_true",
+        help="the session without browsers of seats and console, which a laboratory has elsewhere",
+    )  # fmt: skip
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each clip")
     parser.add_argument("--stalls", type=int, default=5, help="of each kind")
     parser.add_argument("--clean", type=int, default=200, help="cells that nobody disturbs")
@@ -84,7 +88,8 @@ def run(options: argparse.Namespace, server: Any, folder: Path) -> dict[str, Any
 
     if "session" in options.only:
         fmt, hz = format_of(options.format, options.seconds)
-        found["session"] = play(lab, fmt, hz, options.cells, vote_seconds=5)[1]
+        votes = not options.alone
+        found["session"] = play(lab, fmt, hz, options.cells, vote_seconds=5, votes=votes)[1]
         tell("Session", found["session"])
         found["session_video"] = play_baseline(lab, fmt, hz, min(options.cells, 4))
         tell("  <video>", found["session_video"])

@@ -164,7 +164,8 @@ class People:
 
 
 @contextmanager
-def people(address: str, session: Session, owner: User) -> Iterator[People]:
+def people(address: str, session: Session, owner: User, voting: bool) -> Iterator[People]:
+    """With a browser for each viewer only if they vote."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=find_browser(None), args=["--no-sandbox"]
@@ -174,7 +175,7 @@ def people(address: str, session: Session, owner: User) -> Iterator[People]:
         console = coordinator.new_page()
         console.goto(address + reverse("sessions:console", args=[session.pk]))
         seats = {}
-        for seat in session.seats.select_related("viewer"):
+        for seat in session.seats.select_related("viewer") if voting else ():
             page = browser.new_context(viewport={"width": 390, "height": 780}).new_page()
             page.goto(address + reverse("sessions:seat", args=[seat.token]))
             seats[seat.viewer.code] = page
@@ -195,9 +196,11 @@ def _log_in(context: BrowserContext, address: str, user: User) -> None:
 OnPhase = Callable[[Showing], None]
 
 
-def run_session(staff: People, limit: float, on_phase: OnPhase, votes: bool) -> None:
-    """From the start to the end; with votes, everybody votes in every cell."""
+def run_session(staff: People, limit: float, on_phase: OnPhase) -> None:
+    """From the start to the end; viewers at seats vote in every cell."""
     staff.start()
+    if not staff.seats:
+        staff.console.close()  # nobody needs it
     give_up = time.monotonic() + limit
     seen: tuple[object, str] = (None, "")
     while not staff.session.is_over:
@@ -207,7 +210,7 @@ def run_session(staff: People, limit: float, on_phase: OnPhase, votes: bool) -> 
         if showing and (showing.pk, showing.phase) != seen:
             seen = (showing.pk, showing.phase)
             on_phase(showing)
-            if votes and showing.phase == "vote":
+            if staff.seats and showing.phase == "vote":
                 staff.vote(showing.cell.position)
         time.sleep(LOOK_EVERY)
 

@@ -59,11 +59,11 @@ def play(
     with (
         screen(fmt.width, fmt.height, hz) as display,
         DisplayBrowser(display, show, lab.folder / name) as browser,
-        people(lab.server.address, session, lab.owner) as staff,
+        people(lab.server.address, session, lab.owner, voting=votes) as staff,
         recording(display, 0, 0, told),
     ):
         injector = Injector(stalls or [], browser, staff.playwright)
-        run_session(staff, limit, injector.on_phase, votes)
+        run_session(staff, limit, injector.on_phase)
     judged = judge_session(session, read_recording(told), fmt, hz)
     for one in judged:
         one.injected = injector.done.get(one.showing, "")
