@@ -24,7 +24,8 @@ export function whyImpossible() {
 }
 
 /** @param {Clip[]} clips @param {import("./painter.js").Painter} painter
- * @param {Arrivals} arrivals @param {number} fps slowest proof @param {import("../live/socket.js").ServerClock} time */
+ * @param {Arrivals} arrivals @param {number} fps slowest proof
+ * @param {import("../live/socket.js").ServerClock} time */
 export async function runChecks(clips, painter, arrivals, fps, time) {
   const refreshed = await refresh(clips);
   return [

@@ -1,8 +1,8 @@
 // Decodes the clips of a cell ahead of their time, into a fixed set of buffers that travel to the
 // page and back. When all buffers are full it waits: memory stays bounded.
 
-import { Converter } from "./colour.js";
-import { bufferBytes, decodeClip, frameBytes, pixelBytes, sha256 } from "./decoding.js";
+import { Converter } from "./converter.js";
+import { bufferBytes, decodeClip, sha256 } from "./decoding.js";
 import { openForReading, packetReader, sessionFolder } from "./storage.js";
 
 /** @typedef {import("./decoding.js").Manifest} Manifest */
@@ -22,6 +22,14 @@ class Run {
     /** @type {ArrayBuffer[]} */
     this.pool = [];
     this.made = 0;
+    /** @type {Converter|null} */
+    this.converter = null;
+  }
+
+  /** The clips of a cell are alike, as a rule. @param {Manifest} manifest */
+  converterFor(manifest) {
+    if (!this.converter?.fits(manifest)) this.converter = new Converter(manifest);
+    return this.converter;
   }
 
   /** @param {number} bytes @returns {Promise<ArrayBuffer|null>} */
@@ -82,24 +90,21 @@ async function decodeCell(run, session, clips, wants) {
 /** @param {Run} run @param {number} place @param {Manifest} manifest
  * @param {(offset: number, size: number) => Uint8Array} read @param {"planes"|"pixels"} wants */
 async function decodeAhead(run, place, manifest, read, wants) {
-  const before = pixelBytes(manifest, wants);
-  const [size, planesSize] = [bufferBytes(manifest, wants), frameBytes(manifest)];
-  const converter = before ? new Converter(manifest) : null;
+  const size = bufferBytes(manifest, wants);
+  const converter = wants === "pixels" ? run.converterFor(manifest) : null;
+  /** @type {ArrayBuffer[]} */
+  const taken = [];
   const take = async () => {
     const buffer = await run.take(size);
-    return buffer && new Uint8Array(buffer, before, planesSize);
+    if (!buffer) return null;
+    taken.push(buffer);
+    return converter?.planes ?? new Uint8Array(buffer);
   };
   await decodeClip(manifest, read, take, async (frame, planes) => {
     const exact = frame % SAMPLE_EVERY ? null
       : (await sha256(planes)) === manifest.frame_sha256[frame];
-    const buffer = /** @type {ArrayBuffer} */ (planes.buffer);
-    converter?.convert(samples(manifest, planes), new Int32Array(buffer, 0, before / 4));
+    const buffer = /** @type {ArrayBuffer} */ (taken.shift());
+    if (converter) new Uint8Array(buffer).set(converter.convert());
     self.postMessage({ run: run.id, place, frame, exact, buffer }, [buffer]);
   });
-}
-
-/** @param {Manifest} manifest @param {Uint8Array} planes */
-function samples({ depth = 8 }, { buffer, byteOffset, byteLength }) {
-  return depth > 8 ? new Uint16Array(buffer, byteOffset, byteLength / 2)
-    : new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -18,12 +18,10 @@ export function frameBytes(manifest) {
   return sampleBytes(manifest) * (offset + width * height);
 }
 
-/** Bytes of the pixels that precede the planes in a buffer, where a painter takes those.
+/** Bytes of a frame as a painter takes it.
  * @param {Manifest} manifest @param {"planes"|"pixels"} wants */
-export const pixelBytes = ({ width, height }, wants) => (wants === "pixels" ? 4 * width * height : 0);
-
-/** @param {Manifest} manifest @param {"planes"|"pixels"} wants */
-export const bufferBytes = (manifest, wants) => pixelBytes(manifest, wants) + frameBytes(manifest);
+export const bufferBytes = (manifest, wants) =>
+  (wants === "pixels" ? 4 * manifest.width * manifest.height : frameBytes(manifest));
 
 /** A frame of mid-grey, as painters take it.
  * @param {Manifest} manifest @param {"planes"|"pixels"} wants */
@@ -31,7 +29,7 @@ export function greyFrame(manifest, wants) {
   const frame = new ArrayBuffer(bufferBytes(manifest, wants));
   const { depth = 8, width, height } = manifest;
   const samples = depth > 8 ? new Uint16Array(frame) : new Uint8Array(frame);
-  if (wants === "pixels") new Uint32Array(frame, 0, width * height).fill(0xff808080);
+  if (wants === "pixels") new Uint32Array(frame).fill(0xff808080);
   else samples.fill(126 << (depth - 8), 0, width * height).fill(128 << (depth - 8), width * height);
   return frame;
 }

@@ -5,8 +5,10 @@ import { bufferBytes } from "./decoding.js";
 /**
  * @typedef {import("./decoding.js").Manifest} Manifest
  * @typedef {{id: string, url: string, bytes: number, sha256: string, manifest: Manifest}} Clip
- * @typedef {{place: number, frame: number, exact: boolean|null, buffer: ArrayBuffer}} Frame
- *   place: which clip of the cell; exact: whether its digest is the planned one, null: not sampled
+ * @typedef {{run: number, place: number, frame: number, exact: boolean|null,
+ *   buffer: ArrayBuffer}} Frame
+ *   run: which cell it was decoded for; place: which clip of the cell;
+ *   exact: whether its digest is the planned one, null: not sampled
  */
 
 const MOST_BYTES = 384 * 2 ** 20;
@@ -87,9 +89,9 @@ export class FrameQueue {
     return this.decoded < (this.total ?? 0) ? this.frames.length : null;
   }
 
-  /** @param {Frame} frame */
-  giveBack({ buffer }) {
-    this.worker.postMessage({ run: this.run, buffer }, [buffer]);
+  /** Its buffer will hold one that is decoded anew. @param {Frame} frame */
+  giveBack({ run, buffer }) {
+    this.worker.postMessage({ run, buffer }, [buffer]);
   }
 
   stop() {

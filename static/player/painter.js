@@ -1,14 +1,14 @@
 // Puts a frame on the screen, pixel for pixel: by a shader where there is a graphics card, else as
 // pixels that were computed ahead of their time. Draws no text and keeps no time.
 
-import { factors, planesOf, SCALE_BITS } from "./colour.js";
+import { factors, formatOf, planesOf, SCALE_BITS } from "./colour.js";
 
 /**
  * @typedef {import("./colour.js").Picture} Picture
  * @typedef {{name: string, wants: "planes"|"pixels", canvas: HTMLCanvasElement,
  *   prepare(picture: Picture): void, paint(frame: ArrayBuffer): void, grey(): void, finish(): void,
  *   pixels(): Uint8ClampedArray}} Painter
- *   wants: what the buffer of a frame begins with, planes as decoded or RGBA;
+ *   wants: what a frame's buffer holds, planes as decoded or RGBA;
  *   finish: returns when what was painted is painted; pixels: those now on the canvas, for tests
  */
 
@@ -116,7 +116,7 @@ export class ShaderPainter {
   /** Make ready for pictures of this size and colour. @param {Picture} picture */
   prepare(picture) {
     const { width, height, matrix, range, depth = 8 } = picture;
-    const format = [width, height, matrix, range, depth].join();
+    const format = formatOf(picture);
     if (format === this.format) return;
     const { gl, program, canvas } = this;
     const { y, ...others } = factors(matrix, range, depth);
@@ -204,7 +204,7 @@ export class PixelPainter {
     resize(this.canvas, picture);
   }
 
-  /** @param {ArrayBuffer} frame beginning with its pixels */
+  /** @param {ArrayBuffer} frame its pixels */
   paint(frame) {
     const { width, height } = this.canvas;
     const pixels = new Uint8ClampedArray(frame, 0, 4 * width * height);

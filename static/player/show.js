@@ -17,6 +17,10 @@ import { Evidence } from "./evidence.js";
  *   due, refresh: from the start of the cell, as planned and as painted; stamp, ended: times
  */
 
+// Of a refresh: by then a picture has left for the screen. The next one is decoded after that, so
+// that both do not want the processor at once.
+const LEFT = 0.4;
+
 /**
  * @param {Phase[]} phases @param {Stage} stage @param {AbortSignal} [signal]
  * @returns {Promise<Evidence>}
@@ -122,7 +126,7 @@ class CellShow {
     const began = performance.now();
     this.stage.painter.paint(frame.buffer);
     const ended = performance.now();
-    this.stage.frames.giveBack(frame);
+    setTimeout(() => this.stage.frames.giveBack(frame), LEFT * this.counter.period);
     this.frame = wanted;
     this.evidence.proved(this.phase, frame);
     this.evidence.painted(this.phase, ended - began, ended - stamp, this.counter.period);

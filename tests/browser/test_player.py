@@ -29,9 +29,10 @@ WEIGHTS = {"bt709": (0.2126, 0.0722), "smpte170m": (0.299, 0.114)}
 
 @pytest.fixture
 def page(server: LiveServer, open_context: Callable[..., BrowserContext]) -> Iterator[Page]:
-    """On the server's origin, so that modules can be imported."""
+    """On the server's origin, so that modules can be imported, and under the policy that holds for
+    its workers: the one of static files."""
     page = open_context().new_page()
-    page.goto(server.url + "/join/")
+    page.goto(server.url + "/static/player/colour.js")
     return page
 
 
@@ -65,7 +66,7 @@ def to_rgb(planes: list[np.ndarray], matrix: str, limited: bool, depth: int) -> 
 # Paints one frame as the player does with the one or the other painter, and reads the canvas.
 PAINT = """async ({painter: name, frame, picture}) => {
     const painters = await import("/static/player/painter.js");
-    const { Converter } = await import("/static/player/colour.js");
+    const { Converter } = await import("/static/player/converter.js");
     const canvas = document.createElement("canvas");
     canvas.style = "position: fixed; inset: 0 auto auto 0; z-index: 9";
     document.body.append(canvas);
@@ -76,9 +77,9 @@ PAINT = """async ({painter: name, frame, picture}) => {
     const grey = Array.from(painter.pixels());
     if (painter.wants === "planes") painter.paint(samples.buffer);
     else {
-        const pixels = new Int32Array(picture.width * picture.height);
-        new Converter(picture).convert(samples, pixels);
-        painter.paint(pixels.buffer);
+        const converter = new Converter(picture);
+        converter.planes.set(new Uint8Array(samples.buffer));
+        painter.paint(converter.convert().slice().buffer);
     }
     return {painted: Array.from(painter.pixels()), grey};
 }"""
@@ -110,11 +111,15 @@ def test_colours_on_the_canvas_are_those_of_the_definition(
 
 
 @pytest.mark.parametrize("painter", PAINTERS)
-def test_pictures_of_odd_size_are_painted_to_the_last_pixel(page: Page, painter: str) -> None:
-    picture = {"width": 5, "height": 3, "matrix": "bt709", "range": "tv"}
-    white = [235] * 15 + [128] * 12
+@pytest.mark.parametrize(("width", "height"), [(5, 3), (1, 1), (17, 2), (23, 5)])
+def test_pictures_of_odd_size_are_painted_to_the_last_pixel(
+    page: Page, painter: str, width: int, height: int
+) -> None:
+    picture = {"width": width, "height": height, "matrix": "bt709", "range": "tv"}
+    area, chroma = width * height, (width + 1) // 2 * ((height + 1) // 2)
+    white = [235] * area + [128] * 2 * chroma
     shown = page.evaluate(PAINT, {"painter": painter, "frame": white, "picture": picture})
-    assert shown["painted"] == [255] * 60
+    assert shown["painted"] == [255] * 4 * area
 
 
 @pytest.mark.parametrize("painter", PAINTERS)
