@@ -13,7 +13,7 @@ import { Arrivals } from "./arrivals.js";
 
 const MOST_EVENTS = 50;
 // Shares of a refresh, since not every browser knows the very moment the screen changes.
-const OVERTAKEN = 0.5; // that a picture must at least have been on to have been on
+const OVERTAKEN = 0.4; // that a picture must at least have been on to have been on
 const HELD = 0.75; // that it may at most have been on for too long
 
 export class Evidence {

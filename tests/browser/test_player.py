@@ -190,7 +190,8 @@ def test_the_marks_that_go_with_the_pictures_cannot_be_seen(page: Page) -> None:
         ({4: 19.0}, 9, 1),  # overtaken by frame 5, while frame 3 stayed on
         ({4: None}, 9, 0),  # not told of
         ({6: 20.0, 7: 20.0, 8: 20.0, 9: 20.0, 10: 20.0}, 10, 1),  # all a refresh later from 6 on
-        ({4: 11.0}, 9, 0),  # on for less than half a refresh
+        ({4: 11.0}, 10, 0),  # on for a shorter time, but on
+        ({4: 13.0}, 9, 0),  # on for a moment only
         ({10: 16.0}, 10, 1),
     ],
 )

@@ -37,6 +37,9 @@ FLAGS = (
     "--disable-background-timer-throttling",
     "--disable-backgrounding-occluded-windows",
     "--disable-renderer-backgrounding",
+    # A picture is composed with the refresh it was painted for: else a page that was slow once is
+    # shown a refresh late from then on, until it is quick once, and then loses a frame.
+    "--run-all-compositor-stages-before-draw",
     "--disable-pinch",
     "--overscroll-history-navigation=0",
     "--disable-features=Translate,CalculateNativeWinOcclusion",
