@@ -128,15 +128,21 @@ def run(options: argparse.Namespace, server: Any, folder: Path) -> dict[str, Any
 
 
 def tell(what: str, found: dict[str, Any]) -> None:
-    print(
+    lines = [
         f"{what} {found['format']} at {found['hz']} Hz: {found['cells']} cells, "
         f"{found['missing']} of {found['frames']} frames missing, {found['repeated']} repeated, "
-        f"phases within {found['worst_phase_refreshes']} refreshes; whole {found['whole']}, of "
-        f"these called invalid {found['whole_but_invalid']}; faulty {found['faulty']}, of these "
-        f"called valid {found['faulty_but_valid']}; {found.get('painting', '')}; "
-        f"processors taken away for {found.get('stolen_s', 0)} s",
-        flush=True,
-    )
+        f"phases within {found['worst_phase_refreshes']} refreshes"
+    ]
+    if "painting" in found:  # judged by evidence, too
+        lines += [
+            f"{found['valid']} called valid: {found['missing_in_valid']} frames missing in these, "
+            f"{found['repeated_in_valid']} repeated",
+            f"{found['whole']} whole, of these called invalid: {found['whole_but_invalid']}; "
+            f"{found['faulty']} faulty, of these called valid: {found['faulty_but_valid']}",
+            f"{found['painting']}; decoding {found['decoding']}; processors taken away for "
+            f"{found['stolen_s']} s",
+        ]
+    print("\n  ".join(lines), flush=True)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,9 @@ from sessions_app.models import Session, Showing, ShowingState
 from sessions_app.services import running
 
 # By how many refreshes a frame may stand too long or too short. The recorder knows a time to about
-# a fifth of a refresh: what lies between the outer two is called neither whole nor faulty.
-WHOLE, HELD, FAULTY = 0.5, 0.75, 1.0
+# a fifth of a refresh, and the evidence asks for two fifths: what lies between the outer two is
+# called neither whole nor faulty.
+WHOLE, HELD, FAULTY = 0.4, 0.75, 1.0
 LONGEST_ERROR = 1.5  # refreshes, of a phase
 
 
@@ -99,7 +100,10 @@ def summary(judged: Iterable[Judged], fmt: Format) -> dict[str, Any]:
         "median_phase_refreshes": round(
             statistics.median([one.off_refreshes for one in judged] or [0]), 2
         ),
+        "valid": sum(one.valid is True for one in judged),
         "invalid": sum(one.valid is False for one in judged),
+        "missing_in_valid": sum(one.missing for one in judged if one.valid),
+        "repeated_in_valid": sum(one.held for one in judged if one.valid),
         "whole_but_invalid": sum(one.valid is False and one.whole for one in judged),
         "whole": sum(one.whole for one in judged),
         "faulty": sum(one.faulty for one in judged),
