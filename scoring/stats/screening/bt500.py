@@ -118,9 +118,10 @@ def _tell(above: int, below: int, share: float, imbalance: float, criterion: Bt5
     if above + below == 0:
         return "None of their scores is far from the others'."
     percent = number_beside(100 * share, 100 * criterion.share)
+    cases = "case" if above == 1 else "cases"
     counted = (
-        f"Far above the others in {above} case{'' if above == 1 else 's'} and far below in {below}: "
-        f"{percent} % of the scores"
+        f"Far above the others in {above} {cases} and far below in {below}: {percent} % of the "
+        "scores"
     )
     if share <= criterion.share + TOLERANCE:
         return f"{counted}, and up to {100 * criterion.share:g} % is taken as chance."
