@@ -27,12 +27,14 @@ pytestmark = pytest.mark.browser
 WEIGHTS = {"bt709": (0.2126, 0.0722), "smpte170m": (0.299, 0.114)}
 
 
+# A page on the server's origin, so that modules can be imported, that may do what its workers may.
+MODULE = "/static/player/converter.js"
+
+
 @pytest.fixture
 def page(server: LiveServer, open_context: Callable[..., BrowserContext]) -> Iterator[Page]:
-    """On the server's origin, so that modules can be imported, and under the policy that holds for
-    its workers: the one of static files."""
     page = open_context().new_page()
-    page.goto(server.url + "/static/player/colour.js")
+    page.goto(server.url + MODULE)
     return page
 
 
