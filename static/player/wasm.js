@@ -44,7 +44,7 @@ export function assemble(bytes, functions) {
   return { memory: memory.buffer, call };
 }
 
-/** @param {WasmFunction} function_ */
+/** @param {WasmFunction} described */
 function code({ parameters, vectors, body }) {
   const locals = [...parameters, ...vectors];
   return [
@@ -69,8 +69,10 @@ function instruction(line, locals) {
   if (name === "loop") return [opcode, BLOCK];
   if (name === "i32.const") return [opcode, ...signed(Number(operands[0]))];
   if (name === "br_if") return [opcode, ...unsigned(Number(operands[0]))];
-  if (name.startsWith("local")) return [opcode, ...unsigned(locals.indexOf(operands[0]))];
-  return [opcode];
+  if (!name.startsWith("local")) return [opcode];
+  const place = locals.indexOf(operands[0]);
+  if (place < 0) throw new Error(`There is no local ${operands[0]}.`);
+  return [opcode, ...unsigned(place)];
 }
 
 /** @param {number} id @param {number[][]} items */

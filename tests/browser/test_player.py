@@ -25,16 +25,15 @@ pytestmark = pytest.mark.browser
 
 # Kr and Kb as the recommendations give them: BT.709 and BT.601.
 WEIGHTS = {"bt709": (0.2126, 0.0722), "smpte170m": (0.299, 0.114)}
-
-
-# A page on the server's origin, so that modules can be imported, that may do what its workers may.
-MODULE = "/static/player/converter.js"
+# On the server's origin, so that modules can be imported, and free of the policy of pages, as the
+# display's workers are.
+PLAIN_FILE = "/static/player/converter.js"
 
 
 @pytest.fixture
 def page(server: LiveServer, open_context: Callable[..., BrowserContext]) -> Iterator[Page]:
     page = open_context().new_page()
-    page.goto(server.url + MODULE)
+    page.goto(server.url + PLAIN_FILE)
     return page
 
 
@@ -59,7 +58,8 @@ def to_rgb(planes: list[np.ndarray], matrix: str, limited: bool, depth: int) -> 
     step, top = 2 ** (depth - 8), 2**depth - 1
     black, luma, chroma = (16 * step, 219 * step, 224 * step) if limited else (0, top, top)
     y = (planes[0].astype(float) - black) / luma
-    u, v = ((upsample(plane) - 128 * step) / chroma for plane in planes[1:])
+    height, width = y.shape
+    u, v = ((upsample(plane)[:height, :width] - 128 * step) / chroma for plane in planes[1:])
     red, blue = y + 2 * (1 - kr) * v, y + 2 * (1 - kb) * u
     green = (y - kr * red - kb * blue) / (1 - kr - kb)
     return np.clip(np.stack([red, green, blue], -1), 0, 1) * 255
@@ -117,11 +117,16 @@ def test_colours_on_the_canvas_are_those_of_the_definition(
 def test_pictures_of_odd_size_are_painted_to_the_last_pixel(
     page: Page, painter: str, width: int, height: int
 ) -> None:
+    generator = np.random.default_rng(3)
+    half = (height + 1) // 2, (width + 1) // 2
+    planes = [generator.integers(0, 256, size, np.uint8) for size in ((height, width), half, half)]
     picture = {"width": width, "height": height, "matrix": "bt709", "range": "tv"}
-    area, chroma = width * height, (width + 1) // 2 * ((height + 1) // 2)
-    white = [235] * area + [128] * 2 * chroma
-    shown = page.evaluate(PAINT, {"painter": painter, "frame": white, "picture": picture})
-    assert shown["painted"] == [255] * 4 * area
+    frame = np.concatenate([plane.ravel() for plane in planes]).tolist()
+    shown = page.evaluate(PAINT, {"painter": painter, "frame": frame, "picture": picture})
+    pixels = np.array(shown["painted"]).reshape(height, width, 4)
+    wanted = to_rgb(planes, "bt709", limited=True, depth=8)
+    assert np.abs(pixels[..., :3] - wanted).max() < 0.502
+    assert (pixels[..., 3] == 255).all()
 
 
 @pytest.mark.parametrize("painter", PAINTERS)

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, Playwright
 
 from bench.playback.screen import screen
 from tests.browser.conftest import CHROMIUM, CHROMIUM_FLAGS
-from tests.browser.test_player import MODULE, PAINT, PAINTERS, to_rgb
+from tests.browser.test_player import PAINT, PAINTERS, PLAIN_FILE, to_rgb
 from tests.live_server import LiveServer
 from tests.waiting import wait_for
 
@@ -46,7 +46,7 @@ def page(
         args=[*CHROMIUM_FLAGS, *FLAGS], env=os.environ | {"DISPLAY": display},
     )  # fmt: skip
     page = context.pages[0]
-    page.goto(server.url + MODULE)
+    page.goto(server.url + PLAIN_FILE)
     yield page
     context.close()
 
