@@ -32,7 +32,6 @@ from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID
 
-from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.auth import get_user_model
@@ -44,6 +43,7 @@ from django.utils import timezone
 from sessions_app import live, messages, snapshots
 from sessions_app.access import session_for_running
 from sessions_app.core.evidence import BadEvidence
+from sessions_app.live import in_database
 from sessions_app.messages import BadMessage, Message
 from sessions_app.models import Seat, Session
 from sessions_app.services import running
@@ -71,15 +71,15 @@ class Face(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no typ
         self.stack = AsyncExitStack()
         self.last = ""
         await self.accept()
+        await self.stack.enter_async_context(live.listening())
         try:
-            found = await database_sync_to_async(self.find)()
+            found = await in_database(self.find)()
         except DATABASE_GONE:
             await self.close(CANNOT_NOW)
             return
         if not found:
             await self.refuse("This link is not valid (any more).")
             return
-        await self.stack.enter_async_context(live.listening())
         for group in (live.EVERYBODY, live.group(self.session_pk)):
             await self.channel_layer.group_add(group, self.channel_name)
         await self.arrived()
@@ -90,7 +90,7 @@ class Face(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no typ
             for group in (live.EVERYBODY, live.group(self.session_pk)):
                 await self.channel_layer.group_discard(group, self.channel_name)
             try:
-                await database_sync_to_async(self.left)()
+                await in_database(self.left)()
             except DATABASE_GONE:
                 pass  # it is taken for gone anyway when it is not heard of
         await self.stack.aclose()
@@ -146,12 +146,12 @@ class Face(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no typ
         action = self.actions.get(message["type"])
         if action is None:
             raise BadMessage(f"There is no message of type {message['type'][:40]!r}.")
-        kept: dict[str, Any] | None = await database_sync_to_async(action)(self, message)
+        kept: dict[str, Any] | None = await in_database(action)(self, message)
         return kept
 
     async def pong(self, message: Message) -> None:
         await self.tell({"type": "pong", "t": message.get("t"), "now": _now()})
-        await database_sync_to_async(self.seen)()
+        await in_database(self.seen)()
         await self.send_state()
 
     async def session_changed(self, event: dict[str, Any]) -> None:
@@ -160,7 +160,7 @@ class Face(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no typ
     async def send_state(self) -> None:
         """Only if something is new since the last one."""
         try:
-            state = await database_sync_to_async(self.snapshot)()
+            state = await in_database(self.snapshot)()
         except DATABASE_GONE:
             await self.close(CANNOT_NOW)
             return
@@ -209,7 +209,7 @@ class DisplayConsumer(Face):
         take_over = messages.flag(message, "take_over")
         fresh = messages.flag(message, "fresh")
         try:
-            await database_sync_to_async(running.display_hello)(
+            await in_database(running.display_hello)(
                 self.session_pk, display, showing, take_over, fresh
             )
         except Refused as refusal:
@@ -308,7 +308,7 @@ class SeatConsumer(Face):
         return seat is not None
 
     async def arrived(self) -> None:
-        await database_sync_to_async(running.seat_joined)(self.seat_pk)
+        await in_database(running.seat_joined)(self.seat_pk)
 
     def seen(self) -> None:
         running.seat_seen(self.seat_pk)
@@ -355,7 +355,7 @@ class ConsoleConsumer(Face):
             raise Refused("You may no longer run this session. Ask its owner or an administrator.")
 
     async def act(self, message: Message) -> dict[str, Any] | None:
-        await database_sync_to_async(self.require_right)()
+        await in_database(self.require_right)()
         return await super().act(message)
 
     def snapshot(self) -> dict[str, Any]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 import psycopg
+from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.db import connection
 
@@ -30,6 +31,9 @@ SECONDS_BETWEEN_TRIES = 1.0
 SECONDS_BETWEEN_CHECKS = 15.0
 # Options of Django's own that the database driver does not know.
 DJANGO_OPTIONS = ("assume_role", "isolation_level", "pool", "server_side_binding")
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def group(session_pk: int) -> str:
@@ -65,6 +69,24 @@ async def listening() -> AsyncIterator[None]:
         if not bridge.users:
             del _bridges[loop]
             bridge.task.cancel()
+            await sync_to_async(_hang_up)()
+
+
+def in_database(function: Callable[P, R]) -> Callable[P, Awaitable[R]]:
+    """Runs it in the one thread that all pages of this process share, on a connection that stays
+    open until the last of them has gone. To open one keeps the processors busy for longer than
+    what a page asks of it, and all pages ask at once when a phase begins."""
+
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        connection.ensure_connection()
+        connection.close_at = None  # Channels closes what is old, after each message
+        return function(*args, **kwargs)
+
+    return sync_to_async(run)
+
+
+def _hang_up() -> None:
+    connection.close()  # that of the thread which runs this
 
 
 def _connection_parameters() -> dict[str, Any]:

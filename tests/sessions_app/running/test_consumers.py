@@ -13,6 +13,8 @@ from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from channels.routing import URLRouter
 from django.contrib.auth.models import AnonymousUser, User
+from django.db import connection
+from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 from sessions_app.models import Seat, Session, Vote
@@ -252,3 +254,45 @@ async def test_a_ping_heals_a_lost_notification(session: Session, seat: Seat) ->
         await Session.objects.filter(pk=session.pk).aupdate(state="aborted")  # nobody announced it
         await page.send(type="ping", t=1)
         assert (await page.until(is_state))["state"] == "aborted"
+
+
+async def test_pages_share_a_connection_until_the_last_has_gone(
+    session: Session, seat: Seat
+) -> None:
+    opened: list[Any] = []
+
+    def count(**_: Any) -> None:
+        opened.append(1)
+
+    async with open_page(f"/ws/seat/{seat.token}/") as one:
+        await one.until(is_state)
+        connection_created.connect(count)
+        async with open_page(f"/ws/seat/{seat.token}/") as other:
+            for page in (one, other, one, other):
+                await page.send(type="ping", t=1)
+                await page.answer(type="nonsense")  # once the ping has asked all it wanted
+        assert await backend()
+    connection_created.disconnect(count)
+    assert not opened
+    assert not await backend()
+
+
+async def test_pages_find_a_database_that_was_started_again(session: Session, seat: Seat) -> None:
+    async with open_page(f"/ws/seat/{seat.token}/") as page:
+        await page.until(is_state)
+        await Session.objects.filter(pk=session.pk).aupdate(state="aborted")  # nobody announced it
+        await sync_to_async(end_backend, thread_sensitive=False)(await backend())
+        await page.send(type="ping", t=1)
+        assert (await page.until(is_state))["state"] == "aborted"
+
+
+@sync_to_async
+def backend() -> int | None:
+    """The number of the database's process that serves the pages."""
+    return connection.connection.info.backend_pid if connection.connection else None
+
+
+def end_backend(pid: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    connection.close()
