@@ -1,5 +1,6 @@
 // Decodes the clips of a cell ahead of their time, into a fixed set of buffers that travel to the
-// page and back. When all buffers are full it waits: memory stays bounded.
+// page and back. When all buffers are full it waits: memory stays bounded. The next cell takes the
+// same buffers: to let go of hundreds of megabytes would hold up the page, whenever that is done.
 
 import { Converter } from "./converter.js";
 import { bufferBytes, decodeClip, sha256 } from "./decoding.js";
@@ -12,16 +13,16 @@ const SAMPLE_EVERY = 25; // of the frames, one in so many is proved again while 
 /** @type {Run|null} the cell being decoded */
 let current = null;
 
-class Run {
-  /** @param {number} id @param {number} depth */
-  constructor(id, depth) {
+/** A cell being decoded, and the buffers it has. */
+export class Run {
+  /** @param {number} id @param {number} depth @param {ArrayBuffer[]} pool free buffers */
+  constructor(id, depth, pool) {
     this.id = id;
     this.depth = depth;
     this.stopped = false;
     this.wake = () => {};
-    /** @type {ArrayBuffer[]} */
-    this.pool = [];
-    this.made = 0;
+    this.pool = pool.slice(0, depth);
+    this.made = this.pool.length;
     /** @type {Converter|null} */
     this.converter = null;
   }
@@ -44,8 +45,12 @@ class Run {
     return new ArrayBuffer(bytes);
   }
 
-  /** @param {ArrayBuffer} buffer */
-  giveBack(buffer) {
+  /** @param {ArrayBuffer} buffer @param {number} run that took it */
+  giveBack(buffer, run) {
+    if (run !== this.id) {
+      if (this.made >= this.depth) return;
+      this.made += 1;
+    }
     this.pool.push(buffer);
     this.wake();
   }
@@ -59,10 +64,10 @@ class Run {
 self.onmessage = ({ data }) => {
   if (data.decode) {
     current?.stop();
-    current = new Run(data.run, data.depth);
+    current = new Run(data.run, data.depth, current?.pool ?? []);
     decodeCell(current, data.session, data.decode, data.wants);
-  } else if (data.buffer && current?.id === data.run) {
-    current?.giveBack(data.buffer);
+  } else if (data.buffer) {
+    current?.giveBack(data.buffer, data.run);
   } else if (data.stop && current?.id === data.run) {
     current?.stop();
   }

@@ -29,7 +29,10 @@ export class FrameQueue {
     this.worker = new Worker(new URL("./decoder_worker.js", import.meta.url), { type: "module" });
     this.worker.onerror = (event) => this.fail(event.message || "The decoder did not start.");
     this.worker.onmessage = ({ data }) => {
-      if (data.run !== this.run) return; // a frame of a cell that was left
+      if (data.run !== this.run) { // of a cell that was left
+        if (data.buffer) this.giveBack(data);
+        return;
+      }
       if (data.error) this.fail(data.error);
       else {
         this.frames.push(data);
@@ -47,8 +50,7 @@ export class FrameQueue {
 
   /** Begin to decode the clips of a cell in their order. @param {Clip[]} clips */
   start(clips) {
-    this.run += 1;
-    this.frames = [];
+    this.leave();
     this.decoded = 0;
     this.failure = null;
     const largest = Math.max(...clips.map(({ manifest }) => bufferBytes(manifest, this.wants)));
@@ -96,7 +98,12 @@ export class FrameQueue {
 
   stop() {
     this.worker.postMessage({ run: this.run, stop: true });
+    this.leave();
+  }
+
+  leave() {
     this.run += 1;
+    for (const frame of this.frames) this.giveBack(frame);
     this.frames = [];
   }
 }

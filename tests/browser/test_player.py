@@ -347,6 +347,56 @@ def test_a_sampled_frame_that_was_not_decoded_exactly_is_told(page: Page) -> Non
     assert [event["what"] for event in report["events"]] == ["frame 25 was not decoded exactly"]
 
 
+def test_the_next_cell_is_decoded_into_the_buffers_of_the_last(page: Page) -> None:
+    reused, waits = page.evaluate(
+        """async () => {
+            const { Run } = await import("/static/player/decoder_worker.js");
+            const run = new Run(1, 3, []);
+            const buffers = [await run.take(8), await run.take(8), await run.take(8)];
+            run.giveBack(buffers[0], 1);
+            run.stop();
+            const next = new Run(2, 3, run.pool);
+            for (const late of buffers.slice(1)) next.giveBack(late, 1);
+            const taken = [await next.take(8), await next.take(8), await next.take(8)];
+            let given = false;
+            next.take(8).then(() => { given = true; });
+            await new Promise(setTimeout);
+            const waited = !given;
+            next.giveBack(taken[0], 2);
+            await new Promise(setTimeout);
+            return [taken.every((one) => buffers.includes(one)) && new Set(taken).size,
+                waited && given];
+        }"""
+    )
+    assert (reused, waits) == (3, True)
+
+
+def test_frames_of_a_cell_that_was_left_give_their_buffers_back(page: Page) -> None:
+    posted = page.evaluate(
+        """async () => {
+            const posted = [];
+            window.Worker = class { postMessage(message) { posted.push(message); } };
+            const { FrameQueue } = await import("/static/player/frames.js");
+            const queue = new FrameQueue("session", "planes");
+            const clip = {id: "c", manifest: {width: 16, height: 16, frames: 9}};
+            const frame = (run, frame) =>
+                queue.worker.onmessage({data: {run, place: 0, frame, buffer: new ArrayBuffer(4)}});
+            queue.start([clip]);
+            frame(1, 0);
+            queue.start([clip]);
+            frame(1, 1);
+            frame(2, 0);
+            queue.stop();
+            frame(2, 1);
+            return posted.map(({ run, decode, stop, buffer }) =>
+                [run, decode ? "decode" : stop ? "stop" : buffer.byteLength]);
+        }"""
+    )
+    assert posted == [
+        [1, "decode"], [1, 4], [2, "decode"], [1, 4], [2, "stop"], [2, 4], [2, 4]
+    ]  # fmt: skip
+
+
 FAKE_SOCKETS = """
     window.sockets = [];
     window.WebSocket = class {
