@@ -85,14 +85,14 @@ class Rule:
         }
 
     def __str__(self) -> str:
-        """What it asks of each clip of a showing."""
+        """What it asks of each clip of a showing, and of the pauses between them."""
         share = f"at least {100 * self.least_shown:g} % of the frames"
         shown = "every frame" if self.least_shown == 1 else share
         parts = [
             f"{shown} shown",
             _at_most(self.most_late, "frame", "late"),
             _at_most(self.most_missed, "refresh", "missed"),
-            f"length within one refresh and {100 * self.off_speed:g} %",
+            f"clips and pauses as long as planned to one refresh and {100 * self.off_speed:g} %",
         ]
         if self.longest_gap_ms < math.inf:
             parts.append(f"no standstill over {self.longest_gap_ms:g} ms")
@@ -234,6 +234,10 @@ def _reasons(
             reasons.append(f"{name}: not shown")
         else:
             reasons += _faults(measured[name], frames, grain_ms, rule)
+    shown = [i for i, phase in enumerate(evidence.phases) if phase.name in clips]
+    for phase in evidence.phases[min(shown, default=0) : max(shown, default=0)]:
+        if phase.name not in clips:
+            reasons += _wrong_length(phase, grain_ms, rule)
     if evidence.largest_gap_ms > rule.longest_gap_ms:
         reasons.append(f"the picture stood still for {evidence.largest_gap_ms:.0f} ms")
     for event in evidence.events:
@@ -243,14 +247,9 @@ def _reasons(
 
 
 def _faults(phase: PhaseEvidence, frames: int, grain_ms: float, rule: Rule) -> list[str]:
-    faults = []
-    allowed_ms = rule.off_speed * phase.planned_ms + grain_ms
+    faults = _wrong_length(phase, grain_ms, rule)
     if phase.measured_ms is None:
-        faults.append(f"{phase.name}: its length was not measured")
-    for ms in phase.lengths_ms:
-        if abs(ms - phase.planned_ms) > allowed_ms:
-            faults.append(f"{phase.name}: lasted {ms:.0f} ms instead of {phase.planned_ms:.0f} ms")
-            break
+        faults.insert(0, f"{phase.name}: its length was not measured")
     if phase.shown < rule.least_shown * frames:
         faults.append(f"{phase.name}: {phase.shown} of {frames} frames shown")
     if phase.late > rule.most_late:
@@ -258,3 +257,11 @@ def _faults(phase: PhaseEvidence, frames: int, grain_ms: float, rule: Rule) -> l
     if phase.missed_refreshes > rule.most_missed:
         faults.append(f"{phase.name}: {_counted(phase.missed_refreshes, 'refresh')} missed")
     return faults
+
+
+def _wrong_length(phase: PhaseEvidence, grain_ms: float, rule: Rule) -> list[str]:
+    allowed_ms = rule.off_speed * phase.planned_ms + grain_ms
+    for ms in phase.lengths_ms:
+        if abs(ms - phase.planned_ms) > allowed_ms:
+            return [f"{phase.name}: lasted {ms:.0f} ms instead of {phase.planned_ms:.0f} ms"]
+    return []

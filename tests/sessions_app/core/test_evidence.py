@@ -66,6 +66,30 @@ def test_what_was_painted_in_time_must_have_been_on_the_screen_too(
     assert str(judge(evidence(**told), CLIPS)) == verdict
 
 
+@pytest.mark.parametrize(
+    ("pause", "verdict"),
+    [
+        ({"arrived_ms": 519.0}, "shown exactly"),
+        ({"arrived_ms": 540.0}, "pause: lasted 540 ms instead of 500 ms"),
+        ({"measured_ms": 460.0}, "pause: lasted 460 ms instead of 500 ms"),
+        ({"name": "before", "arrived_ms": 540.0}, "shown exactly"),  # as grey as what was before
+        ({"name": "after", "measured_ms": None}, "shown exactly"),  # of the vote nothing is known
+    ],
+)
+def test_a_pause_between_two_clips_is_as_long_as_planned(
+    pause: dict[str, Any], verdict: str
+) -> None:
+    clip = evidence().phases[0]
+    grey = replace(clip, name="pause", planned_ms=500.0, measured_ms=500.0, frames_shown=0)
+    grey = replace(grey, **pause)
+    order = {"before": [grey, clip], "after": [clip, grey]}.get(
+        grey.name, [clip, grey, replace(clip, name="b")]
+    )
+    seen = replace(evidence(), phases=tuple(order), clips={"a": "ab", "b": "ab"})
+    clips = {phase.name: CLIPS["a"] for phase in order if phase is not grey}
+    assert str(judge(seen, clips)) == verdict
+
+
 def test_a_verdict_says_what_was_not_exact_though_it_counts() -> None:
     allowed = judge(evidence(frames_late=2), CLIPS, LOOSE)
     assert str(allowed) == "shown as the study allows: a: 2 frames late"
@@ -82,14 +106,16 @@ def test_a_study_that_allows_nothing_has_the_exact_rule() -> None:
 @pytest.mark.parametrize(
     ("rule", "words"),
     [
-        (EXACT, "every frame shown, no frame late, no refresh missed, length within one refresh "
-                "and 0.25 %"),
+        (EXACT, "every frame shown, no frame late, no refresh missed, clips and pauses as long as "
+                "planned to one refresh and 0.25 %"),
         (LOOSE, "at least 98 % of the frames shown, at most 2 frames late, at most 3 refreshes "
-                "missed, length within one refresh and 0.25 %, no standstill over 90 ms"),
+                "missed, clips and pauses as long as planned to one refresh and 0.25 %, no "
+                "standstill over 90 ms"),
         (allowing(1.0, 1, 1, None), "every frame shown, at most 1 frame late, at most 1 refresh "
-                                    "missed, length within one refresh and 0.25 %"),
-        (TRIAL, "at least 90 % of the frames shown, length within one refresh and 10 %, no "
-                "standstill over 500 ms"),
+                                    "missed, clips and pauses as long as planned to one "
+                                    "refresh and 0.25 %"),
+        (TRIAL, "at least 90 % of the frames shown, clips and pauses as long as planned to one "
+                "refresh and 10 %, no standstill over 500 ms"),
     ],
 )  # fmt: skip
 def test_a_rule_states_itself_in_words(rule: Rule, words: str) -> None:
