@@ -45,6 +45,9 @@ EndSection
 """
 
 
+MOST_MHZ = 300  # that the dummy driver gives; above it X takes another size
+
+
 class NoScreen(Exception):
     """No X server can be started; the message says what to install."""
 
@@ -77,9 +80,12 @@ def screen(width: int, height: int, hz: float = 60, managed: bool = True) -> Ite
 def _command(folder: Path, width: int, height: int, hz: float) -> list[str]:
     if shutil.which("Xorg") and Path("/usr/lib/xorg/modules/drivers/dummy_drv.so").exists():
         across, down = width + 370, height + 30  # with blanking
+        clock = across * down * hz / 1e6
+        if clock > MOST_MHZ:
+            raise NoScreen(f"Xorg's dummy driver cannot do {width}x{height} at {hz:g} Hz.")
         (folder / "xorg.conf").write_text(
             CONFIGURATION.format(
-                clock=across * down * hz / 1e6,
+                clock=clock,
                 w=width,
                 w1=width + 110,
                 w2=width + 150,
