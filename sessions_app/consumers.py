@@ -67,8 +67,11 @@ class Face(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no typ
     actions: dict[str, Action] = {}
     session_pk: int
 
+    async def __call__(self, *args: Any) -> None:
+        async with AsyncExitStack() as self.stack:  # however it ends
+            await super().__call__(*args)
+
     async def connect(self) -> None:
-        self.stack = AsyncExitStack()
         self.last = ""
         await self.accept()
         await self.stack.enter_async_context(live.listening())
@@ -93,7 +96,6 @@ class Face(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no typ
                 await in_database(self.left)()
             except DATABASE_GONE:
                 pass  # it is taken for gone anyway when it is not heard of
-        await self.stack.aclose()
         raise StopConsumer
 
     # -- for the subclasses

@@ -70,12 +70,13 @@ class Server:
 def _elsewhere(parent: psutil.Process) -> None:
     """What other machines do in a laboratory gets on this one what the display leaves over."""
     for process in [parent, *parent.children(recursive=True)]:
-        with suppress(psutil.Error, OSError):
+        with suppress(psutil.NoSuchProcess, ProcessLookupError, FileNotFoundError):
             for thread in process.threads():  # later ones inherit it
                 os.sched_setscheduler(thread.id, os.SCHED_IDLE, os.sched_param(0))
             if os.getsid(process.pid) != os.getsid(0):
                 # Linux weighs sessions first, and their processes only against each other.
-                Path(f"/proc/{process.pid}/autogroup").write_text("19")
+                with suppress(OSError):  # not every Linux does, and some rarely let it be changed
+                    Path(f"/proc/{process.pid}/autogroup").write_text("19")
 
 
 def _free_port() -> int:
@@ -228,10 +229,10 @@ def run_session(staff: People, limit: float, on_phase: OnPhase) -> None:
 def _scheduled(policy: int) -> Iterator[None]:
     """This thread, and what it starts."""
     before = os.sched_getscheduler(0)
-    with suppress(OSError):
-        os.sched_setscheduler(0, policy, os.sched_param(0))
-    yield
-    with suppress(OSError):
+    os.sched_setscheduler(0, policy, os.sched_param(0))
+    try:
+        yield
+    finally:
         os.sched_setscheduler(0, before, os.sched_param(0))
 
 

@@ -286,6 +286,19 @@ async def test_pages_find_a_database_that_was_started_again(session: Session, se
         assert (await page.until(is_state))["state"] == "aborted"
 
 
+async def test_a_page_that_breaks_holds_nothing(
+    seat: Seat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Any) -> None:
+        raise LookupError
+
+    monkeypatch.setattr("sessions_app.consumers.SeatConsumer.snapshot", broken)
+    with pytest.raises(LookupError):
+        async with open_page(f"/ws/seat/{seat.token}/"):
+            pass
+    assert not await backend()
+
+
 @sync_to_async
 def backend() -> int | None:
     """The number of the database's process that serves the pages."""
