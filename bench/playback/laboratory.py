@@ -40,8 +40,7 @@ def server() -> Iterator[Server]:
     try:
         _wait_for(address + "/join/", process)
         running = Server(address, psutil.Process(process.pid))
-        _elsewhere(running.process)
-        _elsewhere(running.database())
+        running.move_elsewhere()
         yield running
     finally:
         process.terminate()
@@ -65,6 +64,12 @@ class Server:
 
     def kill_database(self) -> None:
         self.database().kill()
+
+    def move_elsewhere(self) -> None:
+        """Again and again: each connection to the database gets a process and weight of its own."""
+        _elsewhere(self.process)
+        with suppress(psutil.NoSuchProcess, FileNotFoundError):  # the database may be killed
+            _elsewhere(self.database())
 
 
 def _elsewhere(parent: psutil.Process) -> None:
@@ -136,6 +141,7 @@ class DisplayBrowser:
 class People:
     """Coordinator and viewers, each before a browser of their own."""
 
+    server: Server
     session: Session
     console: Page
     seats: dict[str, Page]  # by the viewer's code
@@ -172,8 +178,9 @@ class People:
 
 
 @contextmanager
-def people(address: str, session: Session, owner: User, voting: bool) -> Iterator[People]:
+def people(server: Server, session: Session, owner: User, voting: bool) -> Iterator[People]:
     """With a browser for each viewer only if they vote."""
+    address = server.address
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=find_browser(None), args=["--no-sandbox"]
@@ -190,7 +197,7 @@ def people(address: str, session: Session, owner: User, voting: bool) -> Iterato
         for child in psutil.Process().children():
             if "playwright" in " ".join(child.cmdline()):  # with its browsers
                 _elsewhere(child)
-        yield People(session, console, seats, playwright)
+        yield People(server, session, console, seats, playwright)
         browser.close()
 
 
@@ -217,6 +224,8 @@ def run_session(staff: People, limit: float, on_phase: OnPhase) -> None:
                 raise SystemExit(f"The session was not over after {limit:.0f} s.")
             showing = _look(staff.session)
             if showing and (showing.pk, showing.phase) != seen:
+                if showing.pk != seen[0]:
+                    staff.server.move_elsewhere()
                 seen = (showing.pk, showing.phase)
                 with _scheduled(os.SCHED_OTHER):
                     on_phase(showing)

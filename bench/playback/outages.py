@@ -70,7 +70,7 @@ def play_with_outages(lab: Laboratory, fmt: Format, hz: float, cells: int) -> di
     with (
         screen(fmt.width, fmt.height, hz) as display,
         DisplayBrowser(display, show, lab.folder / "outages") as browser,
-        people(lab.server.address, session, lab.owner, voting=True) as staff,
+        people(lab.server, session, lab.owner, voting=True) as staff,
     ):
         outages = Outages(lab.server, browser, staff)
         run_session(staff, 40 * cells, outages.on_phase)

@@ -59,7 +59,7 @@ def play(
     with (
         screen(fmt.width, fmt.height, hz) as display,
         DisplayBrowser(display, show, lab.folder / name) as browser,
-        people(lab.server.address, session, lab.owner, voting=votes) as staff,
+        people(lab.server, session, lab.owner, voting=votes) as staff,
         recording(display, 0, 0, told),
     ):
         injector = Injector(stalls or [], browser, staff.playwright)
