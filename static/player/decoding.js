@@ -45,7 +45,7 @@ const MOST_QUEUED = 8;
 
 /**
  * @param {Manifest} manifest
- * @param {(offset: number, size: number) => Uint8Array} read the bytes of a packet
+ * @param {(offset: number, size: number) => Uint8Array} read a packet, into a buffer to give away
  * @param {() => Promise<Uint8Array|null>} take a free buffer for a frame; null to stop
  * @param {(frame: number, buffer: Uint8Array) => void|Promise<void>} give
  */
@@ -73,8 +73,11 @@ export async function decodeClip(manifest, read, take, give) {
       reserved.push(buffer);
       while (decoder.decodeQueueSize > MOST_QUEUED && !failure) await dequeued(decoder);
       if (failure) break;
+      // Chunks live until garbage is collected, by the thousand. Their bytes must not lie where the
+      // page takes its memory from: it would wait, for frames, while they are let go.
+      const data = read(...manifest.packets[i]);
       decoder.decode(new EncodedVideoChunk({
-        type: manifest.keys[i] ? "key" : "delta", timestamp: i, data: read(...manifest.packets[i]),
+        type: manifest.keys[i] ? "key" : "delta", timestamp: i, data, transfer: [data.buffer],
       }));
     }
     if (!failure) await decoder.flush();

@@ -58,13 +58,13 @@ export async function openForWriting(folder, name) {
   return ask(found, (file) => file.createSyncAccessHandle());
 }
 
-/** A function that reads packets through one buffer, which is used again for the next packet.
+const PADDING = 64; // bytes: decoders look a little beyond the end of a packet
+
+/** A function that reads packets, each into a buffer of its own.
  * @param {FileSystemSyncAccessHandle} handle */
 export function packetReader(handle) {
-  let scratch = new Uint8Array(1 << 20);
   return (/** @type {number} */ offset, /** @type {number} */ size) => {
-    if (scratch.length < size) scratch = new Uint8Array(size * 2);
-    const packet = scratch.subarray(0, size);
+    const packet = new Uint8Array(new ArrayBuffer(size + PADDING), 0, size);
     if (handle.read(packet, { at: offset }) !== size) throw new Error("A stored clip is cut short.");
     return packet;
   };
