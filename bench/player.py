@@ -42,11 +42,11 @@ def main() -> None:
         django.setup()
         from django.conf import settings
 
-        from bench.playback.laboratory import server
+        from bench.playback.laboratory import before_all_else, server
 
         settings.EMBEDDED_POSTGRES.use()
         try:
-            with server() as running:
+            with before_all_else(), server() as running:
                 found = run(options, running, Path(folder))
         finally:
             settings.EMBEDDED_POSTGRES.leave()
