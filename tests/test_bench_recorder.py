@@ -1,13 +1,18 @@
-"""The recorder by which playback is judged must itself see right."""
+"""The recorder by which playback is judged must itself see right, and what disturbs it be told."""
 
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
 
+from bench.playback.judging import judge_screen
+from bench.playback.material import Format
 from bench.playback.recorder import FRAME_BITS, read_recording
+from bench.playback.standstill import read_standstills, watching
 
 PERIOD = 0.02  # 50 refreshes and frames a second
 
@@ -26,7 +31,7 @@ def recorded(path: Path, frames: dict[int, float], clip: int = 1, blur: float = 
 def test_frames_that_came_in_time_are_neither_missing_nor_held(tmp_path: Path) -> None:
     [seen] = read_recording(recorded(tmp_path / "a", {n: 1 + n * PERIOD for n in range(50)}))
     assert seen.unseen(50, 50) == (0, 0)
-    assert max(seen.held(50, 50, 50)) == pytest.approx(0, abs=1e-6)
+    assert max(stay.over for stay in seen.stays(50, 50, 50)) == pytest.approx(0, abs=1e-6)
     assert seen.seconds == pytest.approx(1)
 
 
@@ -39,8 +44,8 @@ def test_frames_that_were_never_on_the_screen_are_missing(tmp_path: Path) -> Non
 def test_the_frame_before_one_that_came_late_was_held(tmp_path: Path) -> None:
     times = {n: 1 + n * PERIOD + (PERIOD if n == 30 else 0) for n in range(0, 50, 2)}
     [seen] = read_recording(recorded(tmp_path / "a", times))
-    held = seen.held(50, 50, 50)
-    assert [round(over, 3) for over in held if over > 0.1] == [1.0]
+    overs = [stay.over for stay in seen.stays(50, 50, 50)]
+    assert [round(over, 3) for over in overs if over > 0.1] == [1.0]
 
 
 def test_what_the_recorder_slept_through_is_not_called_missing(tmp_path: Path) -> None:
@@ -52,4 +57,22 @@ def test_what_the_recorder_slept_through_is_not_called_missing(tmp_path: Path) -
     path.write_text(json.dumps(told))
     [seen] = read_recording(path)
     assert seen.unseen(50, 50) == (0, 1)
-    assert len(seen.held(50, 50, 50)) == 47
+    assert len(seen.stays(50, 50, 50)) == 47
+
+
+@pytest.mark.parametrize("standstill, told", [((1.58, 1.6), 1), ((1.2, 1.22), 0)])
+def test_a_frame_held_while_the_machine_stood_still_is_told(
+    tmp_path: Path, standstill: tuple[float, float], told: int
+) -> None:
+    late = {n: 1 + n * PERIOD + (PERIOD if n >= 30 else 0) for n in range(50)}
+    seen = read_recording(recorded(tmp_path / "a", late))
+    found = judge_screen(seen, Format(1280, 720, 50, 1), 50, standstills=[standstill])
+    assert (found.held, found.stood) == (1, told)
+
+
+def test_the_machine_is_watched_on_each_processor_where_that_may_be(tmp_path: Path) -> None:
+    with watching(tmp_path / "watched"):
+        time.sleep(0.5)
+    standstills = read_standstills(tmp_path / "watched")
+    assert standstills is None or all(begin < end for begin, end in standstills)
+    assert len(list(tmp_path.iterdir())) in (0, len(os.sched_getaffinity(0)))

@@ -10,7 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 from bench.playback.material import STIMULI, Format
-from bench.playback.recorder import Seen
+from bench.playback.recorder import Seen, Stay
+from bench.playback.standstill import Standstill
 from sessions_app.core.evidence import EXACT, judge, parse_evidence
 from sessions_app.models import Session, Showing, ShowingState
 from sessions_app.services import running
@@ -20,6 +21,7 @@ from sessions_app.services import running
 # called neither whole nor faulty.
 WHOLE, HELD, FAULTY = 0.4, 0.75, 1.0
 LONGEST_ERROR = 1.5  # refreshes, of a phase
+ON_ITS_WAY = 2  # refreshes from painting a frame until it stands on the screen, at most
 
 
 @dataclass
@@ -27,6 +29,7 @@ class Judged:
     missing: int = 0  # frames that never were on the screen
     blind: int = 0  # frames of which the recorder cannot tell
     held: int = 0  # frames that stood too long: repeated
+    stood: int = 0  # of these, while the machine itself stood still
     worst_held: float = 0.0  # refreshes
     worst_short: float = 0.0
     off_refreshes: float = 0.0  # how far a phase was from its length, at worst
@@ -49,17 +52,22 @@ class Judged:
         return bool(self.missing) or self.off_refreshes >= LONGEST_ERROR
 
 
-def judge_screen(seen: list[Seen], fmt: Format, hz: float, pause: float = 0.5) -> Judged:
+def judge_screen(
+    seen: list[Seen], fmt: Format, hz: float, pause: float = 0.5,
+    standstills: Iterable[Standstill] = (),
+) -> Judged:  # fmt: skip
     """`seen`: the clips of one showing, in their order, with `pause` seconds between them."""
     found = Judged()
     for clip in seen:
         missing, blind = clip.unseen(fmt.frames, hz)
         found.missing += missing
         found.blind += blind
-        held = clip.held(fmt.frames, hz, fmt.rate)
-        found.held += sum(over >= HELD for over in held)
-        found.worst_held = max([found.worst_held, *held])
-        found.worst_short = max([found.worst_short, *(-over for over in held)])
+        stays = clip.stays(fmt.frames, hz, fmt.rate)
+        held = [stay for stay in stays if stay.over >= HELD]
+        found.held += len(held)
+        found.stood += sum(_stood(stay, hz, standstills) for stay in held)
+        found.worst_held = max([found.worst_held, *(stay.over for stay in stays)])
+        found.worst_short = max([found.worst_short, *(-stay.over for stay in stays)])
     found.missing += fmt.frames * (len(STIMULI) - len(seen))
     lengths = [clip.seconds - fmt.frames / fmt.rate for clip in seen]
     lengths += [b.start - a.end - pause for a, b in pairwise(seen)]
@@ -67,13 +75,23 @@ def judge_screen(seen: list[Seen], fmt: Format, hz: float, pause: float = 0.5) -
     return found
 
 
-def judge_session(session: Session, seen: list[Seen], fmt: Format, hz: float) -> list[Judged]:
+def _stood(stay: Stay, hz: float, standstills: Iterable[Standstill]) -> bool:
+    """The machine stood still when the next frame should have come."""
+    due = stay.until - stay.over / hz
+    return any(end > due - ON_ITS_WAY / hz and begin < stay.until for begin, end in standstills)
+
+
+def judge_session(
+    session: Session, seen: list[Seen], fmt: Format, hz: float,
+    standstills: Iterable[Standstill] = (),
+) -> list[Judged]:  # fmt: skip
     showings = Showing.objects.filter(cell__session=session, state=ShowingState.SHOWN)
     showings = showings.order_by("started_at").select_related("cell__session__study")
     judged = []
     for showing in showings:
         first, last = _seconds(showing.started_at), _seconds(showing.ended_at)
-        found = judge_screen([s for s in seen if first <= s.start < last], fmt, hz)
+        shown = [s for s in seen if first <= s.start < last]
+        found = judge_screen(shown, fmt, hz, standstills=standstills)
         expected = running.expected_clips(showing.cell)
         exact = judge(parse_evidence(showing.evidence), expected, EXACT)
         found.valid, found.verdict = exact.valid, str(exact)
@@ -95,6 +113,7 @@ def summary(judged: Iterable[Judged], fmt: Format) -> dict[str, Any]:
         "missing": sum(one.missing for one in judged),
         "blind": sum(one.blind for one in judged),
         "repeated": sum(one.held for one in judged),
+        "repeated_at_standstill": sum(one.stood for one in judged),
         "worst_held_refreshes": round(max((one.worst_held for one in judged), default=0), 2),
         "worst_phase_refreshes": round(max((one.off_refreshes for one in judged), default=0), 2),
         "median_phase_refreshes": round(

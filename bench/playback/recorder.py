@@ -80,6 +80,15 @@ class Look:
         return (self.before + self.after) / 2
 
 
+@dataclass(frozen=True)
+class Stay:
+    """A frame that was on the screen, and for how many refreshes too long."""
+
+    since: float
+    until: float
+    over: float
+
+
 @dataclass
 class Seen:
     """One showing of a clip as it was on the screen."""
@@ -110,11 +119,11 @@ class Seen:
             next_frame = look.frame + 1
         return missing, blind
 
-    def held(self, expected: int, hz: float, rate: float) -> list[float]:
-        """For how many refreshes too long each frame stood, where begin and end were seen well."""
+    def stays(self, expected: int, hz: float, rate: float) -> list[Stay]:
+        """Of the frames whose begin and end were seen well."""
         looks = [*self.looks, Look(expected, self.end, self.end)]
         return [
-            ((after.at - one.at) - (after.frame - one.frame) / rate) * hz
+            Stay(one.at, after.at, ((after.at - one.at) - (after.frame - one.frame) / rate) * hz)
             for one, after in pairwise(looks)
             if all((look.after - look.before) * hz < WELL_SEEN for look in (one, after))
         ]

@@ -23,6 +23,7 @@ from bench.playback.laboratory import DisplayBrowser, Server, people, run_sessio
 from bench.playback.material import STIMULI, Format, make_clips, make_session
 from bench.playback.recorder import read_recording, recording, resolution
 from bench.playback.screen import screen
+from bench.playback.standstill import read_standstills, watching
 from sessions_app.models import Showing
 from upscalers.core.video import FFMPEG
 from upscalers.models import Clip
@@ -61,10 +62,12 @@ def play(
         DisplayBrowser(display, show, lab.folder / name) as browser,
         people(lab.server, session, lab.owner, voting=votes) as staff,
         recording(display, 0, 0, told),
+        watching(lab.folder / name),
     ):
         injector = Injector(stalls or [], browser, staff.playwright)
         run_session(staff, limit, injector.on_phase)
-    judged = judge_session(session, read_recording(told), fmt, hz)
+    standstills = read_standstills(lab.folder / name)
+    judged = judge_session(session, read_recording(told), fmt, hz, standstills or ())
     for one in judged:
         one.injected = injector.done.get(one.showing, "")
     report = session.display_report
@@ -73,6 +76,7 @@ def play(
         "format": str(fmt), "hz": hz, "recorder_ms": round(resolution(told), 1),
         "painting": checks.get("painting", ""), "decoding": checks.get("speed", ""),
         "arrival": checks.get("arrival", ""), "stolen_s": round(_stolen() - stolen, 2),
+        "standstills": None if standstills is None else len(standstills),
     }  # fmt: skip
 
 
