@@ -15,6 +15,7 @@ from channels.routing import URLRouter
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
 from django.db.backends.signals import connection_created
+from django.urls import get_resolver
 from django.utils import timezone
 
 from sessions_app.models import Seat, Session, Vote
@@ -23,6 +24,12 @@ from sessions_app.services import running
 from tests.sessions_app.running.conftest import GOOD_CHECK, FakeDisplay, evidence_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def all_code_loaded() -> None:
+    """Which takes longer than a page waits, where a machine has just started."""
+    assert get_resolver().url_patterns
 
 
 class Page:
