@@ -142,11 +142,11 @@ def tell(what: str, found: dict[str, Any]) -> None:
             f"{found['painting']}; decoding {found['decoding']}; processors taken away for "
             f"{found['stolen_s']} s",
         ]
-        if found["standstills"] is not None:
-            lines.append(
-                f"the machine itself stood still {found['standstills']} times; in such moments "
-                f"fell {found['repeated_at_standstill']} of the repeated frames"
-            )
+    if found["standstills"] is not None:
+        lines.append(
+            f"the machine itself stood still {found['standstills']} times; "
+            f"{found['repeated_at_standstill']} of the frames repeated then"
+        )
     print("\n  ".join(lines), flush=True)
 
 

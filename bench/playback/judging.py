@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -29,7 +29,7 @@ class Judged:
     missing: int = 0  # frames that never were on the screen
     blind: int = 0  # frames of which the recorder cannot tell
     held: int = 0  # frames that stood too long: repeated
-    stood: int = 0  # of these, while the machine itself stood still
+    stood: int = 0  # of these, when the machine had stood still
     worst_held: float = 0.0  # refreshes
     worst_short: float = 0.0
     off_refreshes: float = 0.0  # how far a phase was from its length, at worst
@@ -54,7 +54,7 @@ class Judged:
 
 def judge_screen(
     seen: list[Seen], fmt: Format, hz: float, pause: float = 0.5,
-    standstills: Iterable[Standstill] = (),
+    standstills: Sequence[Standstill] = (),
 ) -> Judged:  # fmt: skip
     """`seen`: the clips of one showing, in their order, with `pause` seconds between them."""
     found = Judged()
@@ -75,15 +75,15 @@ def judge_screen(
     return found
 
 
-def _stood(stay: Stay, hz: float, standstills: Iterable[Standstill]) -> bool:
-    """The machine stood still when the next frame should have come."""
+def _stood(stay: Stay, hz: float, standstills: Sequence[Standstill]) -> bool:
+    """The machine stood still while the next frame, which came late, was on its way."""
     due = stay.until - stay.over / hz
-    return any(end > due - ON_ITS_WAY / hz and begin < stay.until for begin, end in standstills)
+    return any(end > due - ON_ITS_WAY / hz and begin < due for begin, end in standstills)
 
 
 def judge_session(
     session: Session, seen: list[Seen], fmt: Format, hz: float,
-    standstills: Iterable[Standstill] = (),
+    standstills: Sequence[Standstill] = (),
 ) -> list[Judged]:  # fmt: skip
     showings = Showing.objects.filter(cell__session=session, state=ShowingState.SHOWN)
     showings = showings.order_by("started_at").select_related("cell__session__study")
@@ -105,15 +105,19 @@ def _seconds(at: datetime | None) -> float:
     return at.timestamp()
 
 
-def summary(judged: Iterable[Judged], fmt: Format) -> dict[str, Any]:
-    judged = list(judged)
+def summary(
+    judged: list[Judged], fmt: Format, standstills: list[Standstill] | None
+) -> dict[str, Any]:
     return {
         "cells": len(judged),
         "frames": len(judged) * fmt.frames * len(STIMULI),
         "missing": sum(one.missing for one in judged),
         "blind": sum(one.blind for one in judged),
         "repeated": sum(one.held for one in judged),
-        "repeated_at_standstill": sum(one.stood for one in judged),
+        "standstills": None if standstills is None else len(standstills),
+        "repeated_at_standstill": (
+            None if standstills is None else sum(one.stood for one in judged)
+        ),
         "worst_held_refreshes": round(max((one.worst_held for one in judged), default=0), 2),
         "worst_phase_refreshes": round(max((one.off_refreshes for one in judged), default=0), 2),
         "median_phase_refreshes": round(

@@ -35,16 +35,16 @@ def before_all_else() -> Iterator[None]:
     """A display's machine is there for the display: these processes come before all others and the
     kernel's housekeeping, where that may be asked for."""
     weight = Path("/proc/self/autogroup")
-    try:
+    before = None
+    with suppress(OSError, IndexError):  # not every Linux weighs sessions, nor every one of them
         before = weight.read_text().split()[-1]
         weight.write_text("-10")
-    except OSError:
-        yield
-        return
     try:
         yield
     finally:
-        weight.write_text(before)
+        if before is not None:
+            with suppress(OSError):
+                weight.write_text(before)
 
 
 @contextmanager

@@ -82,11 +82,10 @@ class Look:
 
 @dataclass(frozen=True)
 class Stay:
-    """A frame that was on the screen, and for how many refreshes too long."""
+    """Of a frame on the screen."""
 
-    since: float
     until: float
-    over: float
+    over: float  # for how many refreshes too long
 
 
 @dataclass
@@ -123,7 +122,7 @@ class Seen:
         """Of the frames whose begin and end were seen well."""
         looks = [*self.looks, Look(expected, self.end, self.end)]
         return [
-            Stay(one.at, after.at, ((after.at - one.at) - (after.frame - one.frame) / rate) * hz)
+            Stay(after.at, ((after.at - one.at) - (after.frame - one.frame) / rate) * hz)
             for one, after in pairwise(looks)
             if all((look.after - look.before) * hz < WELL_SEEN for look in (one, after))
         ]

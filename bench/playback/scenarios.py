@@ -72,11 +72,10 @@ def play(
         one.injected = injector.done.get(one.showing, "")
     report = session.display_report
     checks = {check["id"]: check["value"] for check in report.get("checks", [])}
-    return judged, summary(judged, fmt) | {
+    return judged, summary(judged, fmt, standstills) | {
         "format": str(fmt), "hz": hz, "recorder_ms": round(resolution(told), 1),
         "painting": checks.get("painting", ""), "decoding": checks.get("speed", ""),
         "arrival": checks.get("arrival", ""), "stolen_s": round(_stolen() - stolen, 2),
-        "standstills": None if standstills is None else len(standstills),
     }  # fmt: skip
 
 
@@ -158,12 +157,17 @@ def play_baseline(lab: Laboratory, fmt: Format, hz: float, cells: int) -> dict[s
         with (
             DisplayBrowser(display, url, lab.folder / "baseline"),
             recording(display, 0, 0, told),
+            watching(lab.folder / "baseline"),
         ):
             time.sleep(12 + cells * (3 * fmt.seconds + 4))
     seen = read_recording(told)
+    standstills = read_standstills(lab.folder / "baseline")
     count = len(STIMULI)
-    judged = [judge_screen(seen[i : i + count], fmt, hz) for i in range(0, len(seen), count)]
-    return summary(judged, fmt) | {"format": str(fmt), "hz": hz}
+    judged = [
+        judge_screen(seen[i : i + count], fmt, hz, standstills=standstills or ())
+        for i in range(0, len(seen), count)
+    ]
+    return summary(judged, fmt, standstills) | {"format": str(fmt), "hz": hz}
 
 
 @contextmanager

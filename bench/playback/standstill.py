@@ -1,7 +1,7 @@
 """When the machine itself stood still: python -m bench.playback.standstill
 
-On each processor a process that nothing may keep waiting looks at the clock every two milliseconds.
-Where it could not, nobody could: a virtual machine was not run, or its memory not there.
+On each processor a process that comes before all others looks at the clock every two milliseconds.
+One that came late may have waited for the kernel; where all came late at once, nothing ran.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +30,10 @@ def watch(processor: int, out: Path) -> None:
     stop = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
     os.sched_setaffinity(0, {processor})
-    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))  # only the mighty may
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+    except PermissionError:
+        return  # only the mighty may, and others cannot tell
     before = time.time()
     while not stop.is_set():
         time.sleep(EVERY)
@@ -43,20 +46,38 @@ def watch(processor: int, out: Path) -> None:
 
 @contextmanager
 def watching(out: Path) -> Iterator[None]:
-    with ExitStack() as stack:
-        for processor in os.sched_getaffinity(0):
-            command = [sys.executable, "-m", __name__, str(processor), f"{out}-{processor}.json"]
-            process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT
-            )
-            stack.enter_context(process)  # closes its input and waits
+    command = [sys.executable, "-m", __name__]
+    processes = [
+        subprocess.Popen([*command, str(one), _told(out, one)], stdin=subprocess.PIPE, cwd=ROOT)
+        for one in _processors()
+    ]
+    try:
         yield
+    finally:
+        for process in processes:
+            process.communicate()  # closes its input
+    if any(process.returncode for process in processes):
+        raise SystemExit("Nobody watched whether the machine stands still.")
 
 
 def read_standstills(out: Path) -> list[Standstill] | None:
-    """Of all processors; None where it may not be watched."""
-    told = list(out.parent.glob(f"{out.name}-*.json"))
-    return [(a, b) for path in told for a, b in json.loads(path.read_text())] if told else None
+    """Of all processors at once; None where it may not be watched."""
+    told = [Path(_told(out, processor)) for processor in _processors()]
+    if not all(path.exists() for path in told):
+        return None
+    first, *others = [json.loads(path.read_text()) for path in told]
+    for other in others:
+        both = [(max(a, c), min(b, d)) for a, b in first for c, d in other]
+        first = [(begin, end) for begin, end in both if begin < end]
+    return [(begin, end) for begin, end in first]
+
+
+def _processors() -> list[int]:
+    return sorted(os.sched_getaffinity(0))
+
+
+def _told(out: Path, processor: int) -> str:
+    return f"{out}-{processor}.json"
 
 
 if __name__ == "__main__":

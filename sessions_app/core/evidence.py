@@ -76,7 +76,7 @@ class Rule:
     longest_gap_ms: float
     off_speed: float  # share by which a clip may be fast or slow
     forgiven: tuple[str, ...] = ()  # events, by their first word
-    edition: int = 2  # of what a rule means; the first did not judge the pauses between clips
+    edition: int = 2  # of what a rule means; where none is kept, pauses may not have been judged
 
     def as_json(self) -> dict[str, Any]:
         """With what is not limited as null."""

@@ -58,13 +58,11 @@ export async function openForWriting(folder, name) {
   return ask(found, (file) => file.createSyncAccessHandle());
 }
 
-const PADDING = 64; // bytes: decoders look a little beyond the end of a packet
-
 /** A function that reads packets, each into a buffer of its own.
  * @param {FileSystemSyncAccessHandle} handle */
 export function packetReader(handle) {
   return (/** @type {number} */ offset, /** @type {number} */ size) => {
-    const packet = new Uint8Array(new ArrayBuffer(size + PADDING), 0, size);
+    const packet = new Uint8Array(size);
     if (handle.read(packet, { at: offset }) !== size) throw new Error("A stored clip is cut short.");
     return packet;
   };

@@ -217,6 +217,7 @@ def test_the_browser_is_started_alone_in_srgb_and_trusts_one_key(tmp_path: Path)
     )
     assert command[0] == "chromium" and command[-1] == "https://x/"
     assert "--kiosk" in command and "--force-color-profile=srgb" in command
+    assert "--disable-background-networking" in command
     assert f"--user-data-dir={tmp_path}" in command
     assert "--ignore-certificate-errors-spki-list=PIN" in command
 

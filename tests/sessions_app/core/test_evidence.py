@@ -132,6 +132,6 @@ def test_a_rule_states_itself_in_words(rule: Rule, words: str) -> None:
 def test_a_rule_is_kept_as_strict_json() -> None:
     kept = json.loads(json.dumps(TRIAL.as_json(), allow_nan=False))
     assert kept["most_late"] is None and kept["forgiven"] == ["fullscreen", "window"]
-    assert kept["edition"] == EXACT.edition
+    assert kept["edition"] == 2, "raise it with the meaning, and say here what it means"
     again = replace(TRIAL, **{k: math.inf for k, v in kept.items() if v is None})
     assert again.as_json() == kept
