@@ -42,8 +42,10 @@ FLAGS = (
     "--run-all-compositor-stages-before-draw",
     "--disable-pinch",
     "--overscroll-history-navigation=0",
-    "--disable-features=Translate,CalculateNativeWinOcclusion,SegmentationPlatform",
-    # Nothing in the background, also not what browsers see to half a minute after their start.
+    # Nothing in the background, also not what browsers see to half a minute after their start,
+    # nor hidden pages with processes of their own.
+    "--disable-features=Translate,CalculateNativeWinOcclusion,SegmentationPlatform,"
+    "WebUIOmniboxPopup,WebUIOmniboxAimPopup",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-default-apps",
