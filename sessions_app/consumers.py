@@ -18,7 +18,8 @@ Display      ->  hello {display, showing, take_over, fresh}  first; `display` na
              ->  ended {showing, at}
              ->  failed {showing, reason}
              ->  vote {seat, showing, slot, score, at}    typed at the display's keyboard
-Seat         ->  vote {showing, slot, score, at}      its ack says the `score` that was kept
+Seat         ->  vote {showing, slot, score, at}      its ack says the `score` that was kept and for
+                 which `showing`; a seat that was cut off names none (null), the time tells
 Console      ->  start, pause, resume, end, go-on, overrule {reason}, repeat {cell}, skip {cell},
                  add-seat {viewer, kind}, revoke-seat {seat}, note {text}, instructions {shown}
 """
@@ -327,12 +328,12 @@ class SeatConsumer(Face):
     def vote(self, message: Message) -> dict[str, Any]:
         vote = running.cast_vote(
             self.seat_pk,
-            messages.identity(message, "showing"),
+            messages.identity_or_none(message, "showing"),
             messages.text(message, "slot", 1),
             messages.whole(message, "score"),
             messages.moment(message, "at"),
         )
-        return {"score": vote.score}
+        return {"score": vote.score, "showing": str(vote.showing_id)}
 
     actions = {"vote": vote}
 

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from sessions_app.core.evidence import TRIAL, Rule, judge, parse_evidence
@@ -663,8 +663,14 @@ def planned_vote_opening(showing: Showing) -> datetime:
     return showing.started_at + timedelta(seconds=seconds)
 
 
-def cast_vote(seat_pk: int, showing_pk: UUID, slot: str, score: int, cast_at: datetime) -> Vote:
-    """Keeps a score. A late delivery counts by when it was tapped; the later tap wins."""
+def cast_vote(
+    seat_pk: int, showing_pk: UUID | None, slot: str, score: int, cast_at: datetime
+) -> Vote:
+    """Keeps a score. A late delivery counts by when it was tapped; the later tap wins.
+
+    A seat that was cut off cannot name the showing (None): its viewer voted when the display said
+    so, hence for the one that could be voted for at that time.
+    """
     with transaction.atomic():
         # The seat alone is locked: a panel that votes at once must not queue for its session.
         seats = Seat.objects.select_for_update(of=("self",)).select_related("session__study")
@@ -673,14 +679,15 @@ def cast_vote(seat_pk: int, showing_pk: UUID, slot: str, score: int, cast_at: da
             raise Refused("This seat was closed by the coordinator.")
         if slot not in Slot.values or not seat.session.study.protocol.scale.accepts(score):
             raise Refused("A vote is a whole number of the scale, for A or for B.")
-        showing = (
-            Showing.objects.filter(pk=showing_pk, cell__session=seat.session)
-            .select_related("cell__session__study")
-            .first()
-        )
+        cast_at = min(cast_at, timezone.now())
+        showings = Showing.objects.filter(cell__session=seat.session)
+        showings = showings.select_related("cell__session__study")
+        if showing_pk is None:
+            showing = _voted_for_at(cast_at, showings)
+        else:
+            showing = showings.filter(pk=showing_pk).first()
         if showing is None:
             raise Refused("This vote is for a cell that is not in this session.")
-        cast_at = min(cast_at, timezone.now())
         _require_open(showing, cast_at)
         vote = _keep_vote(seat, showing, slot, score, cast_at)
         announce(seat.session)
@@ -752,12 +759,28 @@ def voted_showings(session: Session) -> list[Showing]:
     return list(found.select_related("cell"))
 
 
+def _voted_for_at(cast_at: datetime, showings: QuerySet[Showing]) -> Showing:
+    """The last one whose vote was open, or due, by then; whether it still was is another matter."""
+    for showing in showings.order_by("-started_at"):
+        if not _broken_off(showing) and cast_at >= _opens(showing) - CLOCK_TOLERANCE:
+            return showing
+    raise Refused("No vote was open when this was given.")
+
+
+def _broken_off(showing: Showing) -> bool:
+    """Before anybody could vote."""
+    return showing.state == ShowingState.INTERRUPTED and showing.vote_opened_at is None
+
+
+def _opens(showing: Showing) -> datetime:
+    return showing.vote_opened_at or planned_vote_opening(showing)
+
+
 def _require_open(showing: Showing, cast_at: datetime) -> None:
     number = showing.cell.position
-    if showing.state == ShowingState.INTERRUPTED and showing.vote_opened_at is None:
+    if _broken_off(showing):
         raise Refused(f"Cell {number} was interrupted and will be shown again.")
-    opened = showing.vote_opened_at or planned_vote_opening(showing)
-    if cast_at < opened - CLOCK_TOLERANCE:
+    if cast_at < _opens(showing) - CLOCK_TOLERANCE:
         raise Refused(f"Voting for cell {number} is not open yet.")
     closed = showing.vote_closed_at
     if closed is not None and cast_at > closed + CLOCK_TOLERANCE:

@@ -33,6 +33,7 @@ export async function runChecks(clips, painter, arrivals, fps, time) {
     visible(),
     fits(clips),
     await oneToOne(painter.canvas),
+    cursor(painter.canvas),
     refreshed,
     await codec(clips),
     speed(clips, fps),
@@ -100,6 +101,21 @@ async function oneToOne(canvas) {
     value: box === null ? "cannot be measured"
       : `${canvas.width} × ${canvas.height} shown on ${box.join(" × ")}`,
     advice: "Set the browser's zoom to 100 % and the system's display scaling to a whole number.",
+  };
+}
+
+/** As it will be while a cell is on. @param {HTMLCanvasElement} canvas @returns {Check} */
+function cursor(canvas) {
+  const { classList } = document.body;
+  const on = classList.contains("is-on");
+  classList.add("is-on");
+  const found = getComputedStyle(canvas).cursor;
+  classList.toggle("is-on", on); // before anything of it is painted
+  return {
+    id: "cursor", label: "Cursor hidden", ok: found === "none",
+    value: found === "none" ? "while a cell is on" : `“${found}” over the picture`.slice(0, 200),
+    advice: "Switch off what changes the mouse pointer (extensions, the system's pointer trails), " +
+      "and push the mouse to the screen's edge.",
   };
 }
 

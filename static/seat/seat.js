@@ -12,6 +12,8 @@ const CALLED_OFFLINE = 2000; // ms without a connection; less is nothing to worr
 const SECOND_DIGIT_WITHIN = 800;
 const REMEMBERED = 12 * 3600e3; // ms after which what the server said is of no use to anybody
 const NEWS_WITHIN = 1500; // a display that is connected tells of its vote phase at once
+const VOTE_SECONDS = 5; // where the server has told of no cell yet
+const STAYS_IN_VIEW = 2000; // ms beyond a vote phase: then the next vote is for another cell
 
 /** @param {string} id */
 const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -42,6 +44,9 @@ class SeatPage {
     this.refusals = new Map();
     this.open = false;
     this.adrift = false; // without a connection for longer than may happen
+    this.cutOff = false; // adrift beyond the last cell that this device knows of
+    /** @type {string[]} */
+    this.uncounted = []; // why votes given while cut off were refused
     this.digit = { value: "", at: 0 };
     this.worker = String(data.worker);
     this.memory = `midgrey-seat-${data.token}`;
@@ -134,8 +139,10 @@ class SeatPage {
   /** @param {Slot} slot @param {number} score */
   vote(slot, score) {
     if (!this.open) return this.render();
-    const { showing } = this.state.cell;
+    // Cut off, it is for whatever the display asks for now: the server knows by the time.
+    const showing = this.cutOff ? null : this.state.cell.showing;
     this.refusals.delete(slot);
+    this.uncounted = [];
     // The later tap wins, so a change is later than what it changes, even where the clock was
     // put back meanwhile.
     const before = this.tapped.get(`${showing}/${slot}`) ?? 0;
@@ -146,7 +153,7 @@ class SeatPage {
     return this.render();
   }
 
-  /** @param {string} showing @param {string} slot @param {number} at */
+  /** @param {string|null} showing @param {string} slot @param {number} at */
   wasTapped(showing, slot, at) {
     const box = `${showing}/${slot}`;
     this.tapped.set(box, Math.max(at, this.tapped.get(box) ?? 0));
@@ -156,17 +163,31 @@ class SeatPage {
   answered(vote, error, answer) {
     const { cell } = this.state ?? {};
     if (!error) {
-      this.saved.set(`${vote.showing}/${vote.slot}`, answer.score);
-      if (vote.showing === cell?.showing) cell.votes[vote.slot] = { score: answer.score, at: vote.at };
+      const { showing, score } = answer;
+      this.saved.set(`${showing}/${vote.slot}`, score);
+      this.wasTapped(showing, vote.slot, vote.at);
+      if (showing === cell?.showing) cell.votes[vote.slot] = { score, at: vote.at };
       if (this.stays) this.keep();
-    } else if (vote.showing === cell?.showing) this.refusals.set(vote.slot, error);
+    } else if (vote.showing === null) this.uncounted.push(error);
+    else if (vote.showing === cell?.showing) this.refusals.set(vote.slot, error);
     this.render();
   }
 
   /** The last score that is still on its way. @param {string} showing @param {Slot} slot */
   pending(showing, slot) {
-    return this.outbox.kept.map(({ message }) => message)
-      .findLast((vote) => vote.showing === showing && vote.slot === slot)?.score;
+    return this.latestKept((vote) => vote.showing === showing && vote.slot === slot);
+  }
+
+  /** Given for the cell that is on, as far as can be known while cut off. @param {Slot} slot */
+  givenUnheard(slot) {
+    const seconds = this.state.cell?.vote_seconds ?? VOTE_SECONDS;
+    const since = this.socket.clock.now() - 1000 * seconds - STAYS_IN_VIEW;
+    return this.latestKept((vote) => vote.showing === null && vote.slot === slot && vote.at > since);
+  }
+
+  /** @param {(vote: any) => boolean} wanted @returns {number|undefined} its score */
+  latestKept(wanted) {
+    return this.outbox.kept.map(({ message }) => message).findLast(wanted)?.score;
   }
 
   /** @param {KeyboardEvent} event */
@@ -197,9 +218,13 @@ class SeatPage {
     const now = this.socket.clock.now();
     const { opens, closes } = cell ? voteWindow(cell, online, this.state.display_online)
       : { opens: Infinity, closes: 0 };
-    this.open = now >= opens && now < closes;
+    this.cutOff = this.adrift && !over && now >= closes;
+    this.open = this.cutOff || (now >= opens && now < closes);
     document.body.classList.toggle("is-open", this.open);
-    byId("place").textContent = cell ? `Cell ${cell.number} of ${this.state.cells}` : "";
+    const place = cell && !this.cutOff;
+    byId("place").textContent = place ? `Cell ${cell.number} of ${this.state.cells}` : "";
+    byId("uncounted").hidden = !this.uncounted.length;
+    setText("uncounted", this.tellUncounted());
     this.headline(cell, over, now, opens, closes);
     for (const slot of SLOTS) this.renderBox(slot, cell);
     if (over && !this.open && this.stays && !this.outbox.kept.length) this.letGo();
@@ -211,7 +236,10 @@ class SeatPage {
     const left = cell ? Math.ceil(cell.vote_seconds - (now - opens) / 1000) : 0;
     let [title, hint, count] = ["Wait", "The session has not begun yet.", ""];
     const paused = this.state.state === "paused";
-    if (this.open && !this.state.display_online && !over) {
+    if (this.cutOff) {
+      [title, hint] = ["Offline", "When the display says “Vote”, vote here all the same." +
+        " Your votes are kept on this device and sent when the connection is back."];
+    } else if (this.open && !this.state.display_online && !over) {
       [title, hint] = [`Vote ${cell.number}`,
         "The display has lost its connection. Vote if you have seen both clips."];
     } else if (this.open && left > 0) {
@@ -225,9 +253,8 @@ class SeatPage {
         `You can still change your votes for cell ${cell.number} ${until}.`];
     } else if (over) [title, hint] = ["Thank you", "The session is over. You can close this page."];
     else if (paused) [title, hint] = ["Pause", "The session goes on shortly."];
-    else if (this.adrift && (!cell || now >= closes)) [title, hint] = this.cutOff();
     else if (cell) [title, hint] = ["Watch the screen", "You can vote after box B."];
-    if (this.state.training && this.open) hint = this.feedback(cell) + hint;
+    if (this.state.training && this.open && !this.cutOff) hint = this.feedback(cell) + hint;
     setText("title", title);
     setText("hint", hint);
     setText("count", count);
@@ -236,11 +263,13 @@ class SeatPage {
     if (this.state.next) link.href = this.state.next;
   }
 
-  /** Cut off, this device does not know of the cells that follow. @returns {[string, string]} */
-  cutOff() {
-    const kept = this.outbox.kept.length ? "Your votes are kept on this device. " : "";
-    return ["Offline", `${kept}Voting goes on here when the connection is back. If it stays away, ` +
-      "tell the coordinator."];
+  /** Of the votes that were given while cut off. */
+  tellUncounted() {
+    const [first, ...others] = this.uncounted;
+    if (!first) return "";
+    const which = others.length ? `${others.length + 1} taps while offline were`
+      : "A tap while offline was";
+    return `${which} not counted: ${[...new Set(this.uncounted)].join(" ")}`;
   }
 
   /** In a training viewers learn that their buttons are understood. @param {any} cell */
@@ -257,8 +286,10 @@ class SeatPage {
   renderBox(slot, cell) {
     const box = /** @type {HTMLFieldSetElement} */ (byId(`box-${slot}`));
     box.disabled = !this.open;
-    const pending = cell ? this.pending(cell.showing, slot) : undefined;
-    const saved = cell ? this.saved.get(`${cell.showing}/${slot}`) : undefined;
+    const known = this.cutOff ? null : cell;
+    const pending = this.cutOff ? this.givenUnheard(slot)
+      : known ? this.pending(known.showing, slot) : undefined;
+    const saved = known ? this.saved.get(`${known.showing}/${slot}`) : undefined;
     const score = pending ?? saved;
     for (const input of box.querySelectorAll("input")) {
       const checked = score !== undefined && Number(input.value) === score;

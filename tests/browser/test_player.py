@@ -170,6 +170,15 @@ def test_a_display_that_is_not_told_of_the_screen_fails_the_check(page: Page) ->
     assert checks["arrival"]["value"] == "0 of 30 pictures"
 
 
+def test_a_cursor_that_would_be_seen_over_the_picture_fails_the_check(page: Page) -> None:
+    failed = page.evaluate(CHECKS, {"painter": "PixelPainter", "tells": True})["cursor"]
+    assert (failed["ok"], failed["value"]) == (False, "“auto” over the picture")
+    page.add_style_tag(url="/static/css/player.css")
+    hidden = page.evaluate(CHECKS, {"painter": "PixelPainter", "tells": True})["cursor"]
+    assert (hidden["ok"], hidden["value"]) == (True, "while a cell is on")
+    assert not page.evaluate("document.body.classList.contains('is-on')")
+
+
 def test_the_marks_that_go_with_the_pictures_cannot_be_seen(page: Page) -> None:
     page.evaluate(
         """async () => {

@@ -18,6 +18,7 @@ from sessions_app.views import running as views
 from tests.live_server import LiveServer
 from tests.sessions_app.running.conftest import FakeDisplay
 from tests.sessions_app.running.material import make_session
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -79,6 +80,51 @@ def test_a_seat_opened_without_the_server_votes_and_delivers_when_it_is_back(
     server.start()
     expect(page.locator("#status-B")).to_have_text("saved", timeout=PATIENCE)
     assert votes() == {"A": 7, "B": 3}
+
+
+def test_a_seat_that_is_cut_off_votes_in_cells_it_never_heard_of(
+    server: LiveServer, open_context: Callable[..., BrowserContext], owner: User,
+    transactional_db: None,
+) -> None:  # fmt: skip
+    """Its own link alone is broken: the session goes on."""
+    display = FakeDisplay(make_session(owner, vote_seconds=1.0)).ready()
+    running.start(display.session.pk, owner)
+    display.now = timezone.now() - timedelta(seconds=3)
+    first = display.show_stimuli()
+    context = open_context()
+    page = open_seat(server, context, display.session.seats.get(viewer__code="V01"))
+    tap(page, "A", 7)
+    expect(page.locator("#status-A")).to_have_text("saved")
+    server.stop()
+    expect(page.get_by_role("heading", name="Offline")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("radio", name="A: 7,")).not_to_be_checked()
+    tap(page, "B", 10)  # the window of the first cell, though, is still open
+    display.finish_vote(first)
+    display.now = timezone.now()
+    second = display.showing()
+    assert second is not None
+    running.phase_began(display.session.pk, display.id, second.pk, "reference", display.now)
+    beyond_tolerance = timedelta(seconds=0.6)
+    wait_for(lambda: timezone.now() > display.now + beyond_tolerance, what="the window's end")
+    tap(page, "A", 0)  # too early
+    tapped = timezone.now()
+    wait_for(lambda: timezone.now() > tapped + beyond_tolerance, what="the next window")
+    display.now = timezone.now()
+    running.phase_began(display.session.pk, display.id, second.pk, "vote", display.now)
+    expect(page.get_by_role("radio", name="B: 10,")).not_to_be_checked(timeout=PATIENCE)
+    tap(page, "B", 2)
+    expect(page.locator("#status-B")).to_have_text("kept on this device, sent when connected")
+    page.reload()
+    expect(page.get_by_role("radio", name="B: 2,")).to_be_checked()
+    server.start()
+    expect(page.locator("#status-B")).to_have_text("saved", timeout=PATIENCE)
+    expect(page.get_by_role("heading", name="2")).to_be_visible()
+    expect(page.get_by_text("A tap while offline was not counted: Voting for cell 1 is closed."))\
+        .to_be_visible()
+    kept = Vote.objects.order_by("showing__started_at", "slot").values_list(
+        "showing__cell__position", "slot", "score"
+    )
+    assert list(kept) == [(1, "A", 7), (1, "B", 10), (2, "B", 2)]
 
 
 def test_with_a_server_that_answers_no_page_is_an_old_one_and_none_is_left_when_all_is_over(

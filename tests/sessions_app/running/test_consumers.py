@@ -91,7 +91,7 @@ async def test_a_vote_is_acknowledged_only_once_it_is_committed(
         answer = await page.answer(
             type="vote", showing=str(showing.pk), slot="A", score=4, at=now()
         )
-        assert answer == {"type": "ack", "n": 7, "score": 4}
+        assert answer == {"type": "ack", "n": 7, "score": 4, "showing": str(showing.pk)}
         assert (await Vote.objects.aget()).score == 4
 
 
@@ -106,6 +106,16 @@ async def test_an_earlier_tap_that_arrives_late_is_answered_with_the_score_that_
         assert (await page.answer(**vote, score=9, at=at))["score"] == 4
         assert (await page.answer(**vote, score=9, at=at + 1))["score"] == 9
     assert (await Vote.objects.aget()).score == 9
+
+
+async def test_a_seat_that_was_cut_off_learns_for_which_showing_its_vote_counts(
+    started: FakeDisplay, seat: Seat
+) -> None:
+    showing = await sync_to_async(started.show_stimuli)()
+    async with open_page(f"/ws/seat/{seat.token}/") as page:
+        answer = await page.answer(type="vote", showing=None, slot="B", score=0, at=now())
+        assert (answer["showing"], answer["score"]) == (str(showing.pk), 0)
+    assert (await Vote.objects.aget()).showing == showing
 
 
 async def test_what_the_database_cannot_keep_is_refused_and_the_socket_lives(
@@ -128,7 +138,7 @@ async def test_what_the_database_cannot_keep_is_refused_and_the_socket_lives(
     "wrong",
     [
         {"slot": "C"}, {"score": "4"}, {"score": 4.5}, {"score": 99}, {"score": None}, {"at": "x"},
-        {"at": 12}, {"showing": "nothing"}, {"showing": None}, {"type": "start"}, {"type": "hello"},
+        {"at": 12}, {"showing": "nothing"}, {"showing": 7}, {"type": "start"}, {"type": "hello"},
     ],
 )  # fmt: skip
 async def test_bad_input_gets_a_reason_and_changes_nothing(

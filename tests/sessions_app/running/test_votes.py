@@ -67,6 +67,59 @@ def test_a_late_delivery_counts_by_its_tap(started: FakeDisplay, seat: Seat) -> 
     assert Vote.objects.get().score == 9
 
 
+def test_a_vote_of_a_seat_that_was_cut_off_counts_for_the_cell_open_at_its_tap(
+    started: FakeDisplay, seat: Seat
+) -> None:
+    first = started.show_stimuli()
+    taps = [started.now + SECOND / 2]
+    started.finish_vote(first)
+    second = started.show_stimuli()
+    taps.append(started.now + SECOND / 2)
+    started.finish_vote(second)
+    for score, tap in enumerate(taps):
+        running.cast_vote(seat.pk, None, "A", score, tap)
+    running.cast_vote(seat.pk, None, "A", 9, taps[1] + SECOND)
+    kept = Vote.objects.order_by("showing__started_at").values_list("showing", "score")
+    assert list(kept) == [(first.pk, 0), (second.pk, 9)]
+
+
+def test_cut_off_a_tap_when_no_vote_was_open_is_refused(started: FakeDisplay, seat: Seat) -> None:
+    began = started.now
+    first = started.show_cell()
+    with pytest.raises(Refused, match="No vote was open"):
+        running.cast_vote(seat.pk, None, "A", 5, began)
+    started.show_stimuli()
+    first.refresh_from_db()
+    with pytest.raises(Refused, match="cell 1 is closed"):
+        running.cast_vote(seat.pk, None, "A", 5, first.vote_closed_at + 0.6 * SECOND)
+    assert not Vote.objects.exists()
+
+
+def test_cut_off_a_tap_never_counts_for_a_showing_that_was_broken_off(
+    started: FakeDisplay, seat: Seat
+) -> None:
+    broken = started.showing()
+    running.phase_began(started.session.pk, started.id, broken.pk, "grey", started.now)
+    started.hello(fresh=True)  # the page was reloaded
+    started.report()
+    started.now += timedelta(minutes=1)
+    again = started.show_stimuli()
+    running.cast_vote(seat.pk, None, "A", 5, started.now)
+    assert Vote.objects.get().showing == again != broken
+
+
+def test_before_the_display_was_heard_again_the_plan_tells_what_a_tap_is_for(
+    started: FakeDisplay, seat: Seat
+) -> None:
+    showing = started.showing()
+    running.phase_began(started.session.pk, started.id, showing.pk, "grey", started.now)
+    showing.refresh_from_db()
+    due = running.planned_vote_opening(showing)
+    with pytest.raises(Refused, match="No vote was open"):
+        running.cast_vote(seat.pk, None, "A", 5, due - SECOND)
+    assert running.cast_vote(seat.pk, None, "A", 5, due + SECOND).showing == showing
+
+
 def test_after_the_last_cell_there_is_a_time_of_grace(started: FakeDisplay, seat: Seat) -> None:
     started.show_cell()
     last = started.show_cell()
