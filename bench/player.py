@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -33,6 +34,7 @@ PARTS = ("session", "formats", "stalls", "outages", "clean")
 
 def main() -> None:
     options = parse()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing is left running
     with tempfile.TemporaryDirectory(prefix="midgrey-bench-") as folder:
         os.environ["MIDGREY_DATA_DIR"] = f"{folder}/data"
         os.environ["DJANGO_SETTINGS_MODULE"] = "qa_portal.settings"
@@ -144,7 +146,7 @@ def tell(what: str, found: dict[str, Any]) -> None:
         ]
     if found["standstills"] is not None:
         lines.append(
-            f"the machine itself stood still {found['standstills']} times; "
+            f"the machine itself stood still or crawled {found['standstills']} times; "
             f"{found['repeated_at_standstill']} of the frames repeated then"
         )
     print("\n  ".join(lines), flush=True)

@@ -13,7 +13,7 @@ import pytest
 from bench.playback.judging import judge_screen
 from bench.playback.material import Format
 from bench.playback.recorder import FRAME_BITS, read_recording
-from bench.playback.standstill import read_standstills, watching
+from bench.playback.standstill import Look, read_standstills, slow_spells, watching
 
 PERIOD = 0.02  # 50 refreshes and frames a second
 
@@ -85,6 +85,30 @@ def test_the_machine_stood_still_when_all_its_processors_did(
     assert read_standstills(tmp_path / "watched") is None
     (tmp_path / "watched-3.json").write_text("[[1.5, 3], [3, 4], [7.5, 10]]")
     assert read_standstills(tmp_path / "watched") == [(1.5, 2), (8, 9)]
+
+
+def looked(*spells: tuple[float, float, float]) -> list[Look]:
+    """A piece of work of 0.03 ms every 2 ms for a second, but for some spells: from when to when
+    it took how long."""
+    looks, now = [], 0.0
+    while now < 1:
+        took = next((took for begin, end, took in spells if begin <= now < end), 0.00003)
+        looks.append((now, now + 0.002 + took, took))
+        now = looks[-1][1]
+    return looks
+
+
+def test_a_machine_that_crawls_is_told_like_one_that_stands_still() -> None:
+    assert slow_spells(looked()) == []
+    [(begin, end)] = slow_spells(looked((0.5, 0.55, 0.0005)))
+    assert (begin, end) == pytest.approx((0.5, 0.55), abs=0.004)
+    asleep = [(0.0, 0.002, 0.00003)] * 9 + [(0.002, 0.02, 0.00003)]
+    assert slow_spells(asleep) == [(0.002, 0.02)]
+
+
+def test_one_slow_look_or_little_slowness_is_no_crawling() -> None:
+    assert slow_spells(looked((0.5, 0.502, 0.0005))) == []
+    assert slow_spells(looked((0.5, 0.55, 0.0001))) == []
 
 
 def test_the_machine_is_watched_where_that_may_be(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page, Playwright, expect, sync_playwright
 
-from qa_portal.management.commands.display import arguments, find_browser
+from qa_portal.management.commands.display import find_browser
 from sessions_app.models import Session, Showing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,15 +120,14 @@ def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
 
 
 class DisplayBrowser:
-    """Chromium as `manage.py display` starts it."""
+    """`manage.py display`, which starts a Chromium."""
 
     def __init__(self, display: str, url: str, profile: Path) -> None:
         self.debugging_port = _free_port()
-        command = arguments(
-            find_browser(None), url=url, profile=profile, trust=None, windowed=False
-        )
-        debugging = f"--remote-debugging-port={self.debugging_port}"
-        self.command = [*command[:-1], debugging, url]
+        debugging = f"--flag=--remote-debugging-port={self.debugging_port}"
+        self.command = [
+            sys.executable, "manage.py", "display", url, f"--profile={profile}", debugging
+        ]  # fmt: skip
         self.environment = os.environ | {"DISPLAY": display}
 
     def __enter__(self) -> DisplayBrowser:
@@ -140,7 +139,7 @@ class DisplayBrowser:
 
     def start(self) -> None:
         self.process = psutil.Popen(
-            self.command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            self.command, cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL
         )
 
     def renderers(self) -> list[psutil.Process]:

@@ -1,13 +1,15 @@
-"""When the machine itself stood still: python -m bench.playback.standstill
+"""When the machine itself stood still or crawled: python -m bench.playback.standstill
 
-On each processor a process that comes before all others looks at the clock every two milliseconds.
-One that came late may have waited for the kernel; where all came late at once, nothing ran.
+On each processor a process that comes before all others does the same small piece of work every two
+milliseconds. One that came late may have waited for the kernel, and one that took long for another
+machine on the same processor; where all did at once, nobody else got further either.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import threading
@@ -19,14 +21,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 EVERY = 0.002
 LONG = 0.005  # a quarter of a refresh
+CRAWLS = 4  # times as long as usual
 PRIORITY = 90
+PIECE = range(1000)  # of work: some hundredths of a millisecond
 
 Standstill = tuple[float, float]  # from when to when
+Look = tuple[float, float, float]  # since the one before, until when, of which working
 
 
 def watch(processor: int, out: Path) -> None:
     """Until the standard input is closed."""
-    found: list[Standstill] = []
     stop = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
     os.sched_setaffinity(0, {processor})
@@ -34,14 +38,31 @@ def watch(processor: int, out: Path) -> None:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
     except PermissionError:
         return  # only the mighty may, and others cannot tell
+    looks: list[Look] = []
     before = time.time()
     while not stop.is_set():
         time.sleep(EVERY)
+        began = time.time()
+        sum(PIECE)
         now = time.time()
-        if now - before > EVERY + LONG:
-            found.append((before, now))
+        looks.append((before, now, now - began))
         before = now
-    out.write_text(json.dumps(found))
+    out.write_text(json.dumps(slow_spells(looks)))
+
+
+def slow_spells(looks: list[Look]) -> list[Standstill]:
+    """In which less was done than a quarter of what the processor usually does, for long."""
+    if not looks:
+        return []
+    usual = statistics.median(took for *_, took in looks)
+    spells: list[Standstill] = []
+    for before, now, took in looks:
+        if took < CRAWLS * usual and now - before - took < EVERY + LONG:
+            continue
+        if spells and spells[-1][1] == before:
+            before = spells.pop()[0]
+        spells.append((before, now))
+    return [(begin, end) for begin, end in spells if end - begin > EVERY + LONG]
 
 
 @contextmanager

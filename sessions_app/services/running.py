@@ -682,10 +682,11 @@ def cast_vote(
         cast_at = min(cast_at, timezone.now())
         showings = Showing.objects.filter(cell__session=seat.session)
         showings = showings.select_related("cell__session__study")
-        if showing_pk is None:
-            showing = _voted_for_at(cast_at, showings)
-        else:
-            showing = showings.filter(pk=showing_pk).first()
+        showing = (
+            showings.filter(pk=showing_pk).first()
+            if showing_pk
+            else _voted_for_at(cast_at, showings)
+        )
         if showing is None:
             raise Refused("This vote is for a cell that is not in this session.")
         _require_open(showing, cast_at)

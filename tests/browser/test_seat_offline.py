@@ -119,8 +119,9 @@ def test_a_seat_that_is_cut_off_votes_in_cells_it_never_heard_of(
     server.start()
     expect(page.locator("#status-B")).to_have_text("saved", timeout=PATIENCE)
     expect(page.get_by_role("heading", name="2")).to_be_visible()
-    expect(page.get_by_text("A tap while offline was not counted: Voting for cell 1 is closed."))\
-        .to_be_visible()
+    expect(
+        page.get_by_text("A tap while offline was not counted: Voting for cell 1 is closed.")
+    ).to_be_visible()
     kept = Vote.objects.order_by("showing__started_at", "slot").values_list(
         "showing__cell__position", "slot", "score"
     )

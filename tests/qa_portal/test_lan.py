@@ -213,11 +213,12 @@ def test_an_address_that_cannot_work_is_refused_with_advice(url: str, words: str
 
 def test_the_browser_is_started_alone_in_srgb_and_trusts_one_key(tmp_path: Path) -> None:
     command = display.arguments(
-        "chromium", url="https://x/", profile=tmp_path, trust="PIN", windowed=False
-    )
+        "chromium", url="https://x/", profile=tmp_path, trust="PIN", windowed=False,
+        flags=["--window-position=1920,0"],
+    )  # fmt: skip
     assert command[0] == "chromium" and command[-1] == "https://x/"
     assert "--kiosk" in command and "--force-color-profile=srgb" in command
-    assert "--disable-background-networking" in command
+    assert "--disable-background-networking" in command and "--window-position=1920,0" in command
     assert f"--user-data-dir={tmp_path}" in command
     assert "--ignore-certificate-errors-spki-list=PIN" in command
 
