@@ -213,7 +213,7 @@ def test_an_address_that_cannot_work_is_refused_with_advice(url: str, words: str
 
 def test_the_browser_is_started_alone_in_srgb_and_trusts_one_key(tmp_path: Path) -> None:
     command = display.arguments(
-        "chromium", url="https://x/", profile=tmp_path, trust="PIN", windowed=False,
+        browser="chromium", url="https://x/", profile=tmp_path, trust="PIN", windowed=False,
         flags=["--window-position=1920,0"],
     )  # fmt: skip
     assert command[0] == "chromium" and command[-1] == "https://x/"

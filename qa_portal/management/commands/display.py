@@ -104,7 +104,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Profile   {options['profile']}")
         self.stdout.write("What the screen can do is measured by the page itself.")
         self.stdout.flush()
-        raise SystemExit(run(arguments(browser, **options)))
+        raise SystemExit(run(arguments(**options | {"browser": browser})))
 
 
 def find_browser(given: str | None) -> str:
@@ -184,7 +184,7 @@ def _certified(link: socket.socket, host: str, pin: str | None) -> str:
 
 
 def arguments(
-    browser: str, *, url: str, profile: Path, trust: str | None, windowed: bool,
+    *, browser: str, url: str, profile: Path, trust: str | None, windowed: bool,
     flags: list[str], **_: Any,
 ) -> list[str]:  # fmt: skip
     chosen = [browser, *FLAGS, *flags, f"--user-data-dir={profile.expanduser().absolute()}"]
