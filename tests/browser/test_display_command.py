@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +17,7 @@ import psutil
 import pytest
 from django.conf import settings
 
-from qa_portal.management.commands import display
+from qa_portal.painting_first import PaintingFirst
 from tests.waiting import wait_for
 
 pytestmark = [
@@ -25,7 +26,8 @@ pytestmark = [
 ]
 
 PAGE = b"""<script>
-    const worker = new Worker(URL.createObjectURL(new Blob(["setInterval(() => {}, 9)"])));
+    const start = () => new Worker(URL.createObjectURL(new Blob(["setInterval(() => {}, 9)"])));
+    const workers = [start(), start()];
 </script>"""
 
 
@@ -55,17 +57,17 @@ def command(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         server.shutdown()
 
 
-def niceness(browser: psutil.Process) -> dict[str, set[int]]:
-    """Of the threads of the browser's pages, by their names; the first one is "main"."""
-    found: dict[str, set[int]] = {}
+def policies(browser: psutil.Process) -> dict[str, list[int]]:
+    """By which the threads of the browser's pages are scheduled; the first one is "main"."""
+    found: dict[str, list[int]] = defaultdict(list)
     for page in browser.children(recursive=True):
         with suppress(psutil.Error, OSError):  # some end meanwhile
             if "--type=renderer" not in page.cmdline():
                 continue
             for thread in page.threads():
                 name = Path(f"/proc/{page.pid}/task/{thread.id}/comm").read_text().strip()
-                nice = os.getpriority(os.PRIO_PROCESS, thread.id)
-                found.setdefault("main" if thread.id == page.pid else name, set()).add(nice)
+                policy = os.sched_getscheduler(thread.id)
+                found["main" if thread.id == page.pid else name].append(policy)
     return found
 
 
@@ -73,11 +75,11 @@ def test_a_browser_is_opened_in_which_painting_comes_before_decoding(
     command: subprocess.Popen[bytes],
 ) -> None:
     process = psutil.Process(command.pid)
-    behind = {display.BEHIND}
-    wait_for(lambda: niceness(process).get("DedicatedWorker") == behind, what="the page's worker")
-    found = niceness(process)
-    assert found["ThreadPoolForeg"] == behind
-    assert all(nice < display.BEHIND for name in ("main", "Compositor") for nice in found[name])
+    wait_for(lambda: len(policies(process)["DedicatedWorker"]) == 2, what="the page's workers")
+    idle = {os.SCHED_IDLE}
+    wait_for(lambda: set(policies(process)["DedicatedWorker"]) == idle, what="their place behind")
+    found = policies(process)
+    assert set(found["main"] + found["Compositor"]) == {os.SCHED_OTHER}
     command.send_signal(signal.SIGINT)  # as Ctrl-C
     assert b"reached, on this machine" in command.communicate(timeout=30)[0]
     wait_for(lambda: not process.is_running(), what="the end of the browser")
@@ -86,4 +88,4 @@ def test_a_browser_is_opened_in_which_painting_comes_before_decoding(
 def test_a_browser_that_was_closed_meanwhile_is_no_error() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    display.put_decoding_behind(process.pid)
+    PaintingFirst(process.pid).look()

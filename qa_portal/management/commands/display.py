@@ -12,16 +12,17 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from argparse import ArgumentParser
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import psutil
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.core.management.base import BaseCommand, CommandError
+
+from qa_portal.painting_first import EVERY, PaintingFirst
 
 BROWSERS = (
     "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
@@ -58,12 +59,6 @@ FLAGS = (
     "--password-store=basic",
     "--use-mock-keychain",
 )
-
-# A frame is decoded long before its time, but painted within a refresh: where both want the same
-# processor, the picture comes first. Linux cuts the names of threads to 15 characters.
-DECODING = ("DedicatedWorker", "ThreadPoolForeg")
-BEHIND = 8  # of niceness, which anybody may raise
-LOOK_EVERY = 2.0  # seconds: threads come and go
 
 
 class Command(BaseCommand):
@@ -198,33 +193,14 @@ def arguments(
 def run(command: list[str]) -> int:
     """Until the browser is closed; Ctrl-C closes it."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    linux = sys.platform == "linux"
-    if linux:
+    painting = PaintingFirst(process.pid)
+    if hasattr(os, "nice"):
         os.nice(19)  # not to be in the way itself
     try:
-        while linux:
-            put_decoding_behind(process.pid)
-            with suppress(subprocess.TimeoutExpired):
-                return process.wait(LOOK_EVERY)
-        return process.wait()
+        while process.poll() is None:
+            painting.look()
+            time.sleep(EVERY)
+        return process.returncode
     except KeyboardInterrupt:
         process.send_signal(signal.SIGTERM if sys.platform != "win32" else signal.SIGINT)
         return process.wait()
-
-
-def put_decoding_behind(browser: int) -> None:
-    """The threads of its pages that decode, behind all others."""
-    with suppress(psutil.Error):
-        for page in psutil.Process(browser).children(recursive=True):
-            with suppress(psutil.Error, OSError):
-                if "--type=renderer" in page.cmdline():
-                    _put_behind(page.pid)
-
-
-def _put_behind(page: int) -> None:
-    for told in Path(f"/proc/{page}/task").glob("*/comm"):
-        thread = int(told.parent.name)
-        with suppress(OSError):  # it may have ended
-            name = told.read_text().strip()
-            if name in DECODING and os.getpriority(os.PRIO_PROCESS, thread) < BEHIND:
-                os.setpriority(os.PRIO_PROCESS, thread, BEHIND)
