@@ -3,7 +3,7 @@
 // same buffers: to let go of hundreds of megabytes would hold up the page, whenever that is done.
 
 import { Converter } from "./converter.js";
-import { bufferBytes, decodeClip, sha256 } from "./decoding.js";
+import { bufferBytes, decodeClips, sha256 } from "./decoding.js";
 import { openForReading, packetReader, sessionFolder } from "./storage.js";
 
 /** @typedef {import("./decoding.js").Manifest} Manifest */
@@ -76,40 +76,39 @@ self.onmessage = ({ data }) => {
 /** @param {Run} run @param {string} session @param {{id: string, manifest: Manifest}[]} clips
  * @param {"planes"|"pixels"} wants */
 async function decodeCell(run, session, clips, wants) {
+  /** @type {{buffer: ArrayBuffer, converter: Converter|null}[]} */
+  const taken = [];
+  const take = async (/** @type {Manifest} */ manifest) => {
+    const buffer = await run.take(bufferBytes(manifest, wants));
+    if (!buffer) return null;
+    const converter = wants === "pixels" ? run.converterFor(manifest) : null;
+    taken.push({ buffer, converter });
+    return converter?.planes ?? new Uint8Array(buffer);
+  };
   try {
-    const folder = await sessionFolder(session);
-    for (let place = 0; place < clips.length && !run.stopped; place++) {
-      const { id, manifest } = clips[place];
-      const handle = await openForReading(folder, id);
-      try {
-        await decodeAhead(run, place, manifest, packetReader(handle), wants);
-      } finally {
-        handle.close();
-      }
-    }
+    await decodeClips(opened(run, session, clips), take, async (planes, frame, place) => {
+      const exact = frame % SAMPLE_EVERY ? null
+        : (await sha256(planes)) === clips[place].manifest.frame_sha256[frame];
+      const { buffer, converter } = /** @type {typeof taken[0]} */ (taken.shift());
+      if (converter) new Uint8Array(buffer).set(converter.convert());
+      self.postMessage({ run: run.id, place, frame, exact, buffer }, [buffer]);
+    });
   } catch (error) {
     self.postMessage({ run: run.id, error: error instanceof Error ? error.message : String(error) });
   }
 }
 
-/** @param {Run} run @param {number} place @param {Manifest} manifest
- * @param {(offset: number, size: number) => Uint8Array} read @param {"planes"|"pixels"} wants */
-async function decodeAhead(run, place, manifest, read, wants) {
-  const size = bufferBytes(manifest, wants);
-  const converter = wants === "pixels" ? run.converterFor(manifest) : null;
-  /** @type {ArrayBuffer[]} */
-  const taken = [];
-  const take = async () => {
-    const buffer = await run.take(size);
-    if (!buffer) return null;
-    taken.push(buffer);
-    return converter?.planes ?? new Uint8Array(buffer);
-  };
-  await decodeClip(manifest, read, take, async (frame, planes) => {
-    const exact = frame % SAMPLE_EVERY ? null
-      : (await sha256(planes)) === manifest.frame_sha256[frame];
-    const buffer = /** @type {ArrayBuffer} */ (taken.shift());
-    if (converter) new Uint8Array(buffer).set(converter.convert());
-    self.postMessage({ run: run.id, place, frame, exact, buffer }, [buffer]);
-  });
+/** Each clip while it is read.
+ * @param {Run} run @param {string} session @param {{id: string, manifest: Manifest}[]} clips */
+async function* opened(run, session, clips) {
+  const folder = await sessionFolder(session);
+  for (const { id, manifest } of clips) {
+    if (run.stopped) return;
+    const handle = await openForReading(folder, id);
+    try {
+      yield { manifest, read: packetReader(handle) };
+    } finally {
+      handle.close();
+    }
+  }
 }

@@ -1,7 +1,7 @@
-// Decodes one stored clip into the planes of its frames, in order and bit-exactly.
+// Decodes stored clips into the planes of their frames, in order and bit-exactly.
 // Used by both workers; knows neither the screen nor the network.
 
-import { planesOf } from "./colour.js";
+import { formatOf, planesOf } from "./colour.js";
 
 /**
  * @typedef {{codec: string, width: number, height: number, rate: [number, number], frames: number,
@@ -44,41 +44,66 @@ function planeLayout(manifest) {
 const MOST_QUEUED = 8;
 
 /**
- * @param {Manifest} manifest
- * @param {(offset: number, size: number) => Uint8Array} read a packet, into a buffer to give away
- * @param {() => Promise<Uint8Array|null>} take a free buffer for a frame; null to stop
- * @param {(frame: number, buffer: Uint8Array) => void|Promise<void>} give
+ * @typedef {{manifest: Manifest, read(offset: number, size: number): Uint8Array}} Source
+ *   read: a packet, into a buffer to give away
+ * @typedef {(buffer: Uint8Array, frame: number, place: number) => void|Promise<void>} Give
+ *   place: which clip it is of
  */
-export async function decodeClip(manifest, read, take, give) {
+
+/**
+ * One clip after the other, by one decoder as long as they are alike: another would have threads of
+ * its own, which start while a clip is on the screen.
+ * @param {Iterable<Source>|AsyncIterable<Source>} clips
+ * @param {(manifest: Manifest) => Promise<Uint8Array|null>} take a free buffer for a frame; null to
+ *   stop
+ * @param {Give} give
+ */
+export async function decodeClips(clips, take, give) {
   /** @type {Error|null} */
   let failure = null;
-  /** @type {Uint8Array[]} */
-  const reserved = []; // one buffer per packet under way, so that a frame never waits for one
-  const layout = planeLayout(manifest);
+  /** @type {Map<number, {manifest: Manifest, buffer: Uint8Array, frame: number, place: number}>} */
+  const underWay = new Map(); // a buffer per packet, so that a frame never waits for one
+  let packets = 0;
   let copies = Promise.resolve();
   const decoder = new VideoDecoder({
     error: (error) => { failure = error; },
-    output: (frame) => {
-      copies = copies.then(() => copyOut(frame, reserved, layout, manifest, give))
-        .catch((error) => { failure ??= error; });
+    output: (picture) => {
+      const wanted = underWay.get(picture.timestamp);
+      underWay.delete(picture.timestamp);
+      copies = copies.then(async () => {
+        if (!wanted) throw new Error("This browser decodes frames that are not in the clip.");
+        await copyOut(picture, wanted.manifest, wanted.buffer);
+        await give(wanted.buffer, wanted.frame, wanted.place);
+      }).catch((error) => { failure ??= error; })
+        .finally(() => picture.close()); // decoders stall when their frames are kept
     },
   });
+  let configured = "";
+  let place = -1;
   try {
-    decoder.configure({
-      codec: manifest.codec, codedWidth: manifest.width, codedHeight: manifest.height,
-    });
-    for (let i = 0; i < manifest.packets.length && !failure; i++) {
-      const buffer = await take();
-      if (!buffer) return;
-      reserved.push(buffer);
-      while (decoder.decodeQueueSize > MOST_QUEUED && !failure) await dequeued(decoder);
+    for await (const { manifest, read } of clips) {
+      place += 1;
+      const { codec, width, height, keys } = manifest;
+      const format = `${codec} ${formatOf(manifest)}`;
+      if (configured !== format) {
+        if (configured) await decoder.flush();
+        decoder.configure({ codec, codedWidth: width, codedHeight: height });
+        configured = format;
+      }
+      for (let frame = 0; frame < manifest.packets.length && !failure; frame++) {
+        const buffer = await take(manifest);
+        if (!buffer) return;
+        while (decoder.decodeQueueSize > MOST_QUEUED && !failure) await dequeued(decoder);
+        if (failure) break;
+        // Chunks live until garbage is collected, by the thousand. Their bytes must not lie where
+        // the page takes its memory from: it would wait, for frames, while they are let go.
+        const data = read(...manifest.packets[frame]);
+        underWay.set(packets, { manifest, buffer, frame, place });
+        decoder.decode(new EncodedVideoChunk({
+          type: keys[frame] ? "key" : "delta", timestamp: packets++, data, transfer: [data.buffer],
+        }));
+      }
       if (failure) break;
-      // Chunks live until garbage is collected, by the thousand. Their bytes must not lie where the
-      // page takes its memory from: it would wait, for frames, while they are let go.
-      const data = read(...manifest.packets[i]);
-      decoder.decode(new EncodedVideoChunk({
-        type: manifest.keys[i] ? "key" : "delta", timestamp: i, data, transfer: [data.buffer],
-      }));
     }
     if (!failure) await decoder.flush();
     await copies;
@@ -97,25 +122,15 @@ function dequeued(decoder) {
   });
 }
 
-/**
- * @param {VideoFrame} frame @param {Uint8Array[]} reserved @param {PlaneLayout[]} layout
- * @param {Manifest} manifest @param {(frame: number, buffer: Uint8Array) => void|Promise<void>} give
- */
-async function copyOut(frame, reserved, layout, manifest, give) {
-  const index = frame.timestamp;
-  try {
-    const { width, height } = frame.visibleRect ?? { width: 0, height: 0 };
-    const format = sampleBytes(manifest) === 1 ? "I420" : `I420P${manifest.depth}`;
-    if (frame.format !== format || width !== manifest.width || height !== manifest.height) {
-      throw new Error(`This browser decodes to ${frame.format} ${width}x${height} instead of ` +
-        `${format} ${manifest.width}x${manifest.height}: use Chrome or Edge.`);
-    }
-    const buffer = /** @type {Uint8Array} */ (reserved.shift());
-    await frame.copyTo(buffer, { layout });
-    await give(index, buffer);
-  } finally {
-    frame.close(); // decoders stall when their frames are kept
+/** @param {VideoFrame} picture @param {Manifest} manifest @param {Uint8Array} buffer */
+async function copyOut(picture, manifest, buffer) {
+  const { width, height } = picture.visibleRect ?? { width: 0, height: 0 };
+  const format = sampleBytes(manifest) === 1 ? "I420" : `I420P${manifest.depth}`;
+  if (picture.format !== format || width !== manifest.width || height !== manifest.height) {
+    throw new Error(`This browser decodes to ${picture.format} ${width}x${height} instead of ` +
+      `${format} ${manifest.width}x${manifest.height}: use Chrome or Edge.`);
   }
+  await picture.copyTo(buffer, { layout: planeLayout(manifest) });
 }
 
 /** @param {BufferSource} bytes @returns {Promise<string>} hex SHA-256 */

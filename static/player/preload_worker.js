@@ -2,7 +2,7 @@
 // SHA-256 of the file, then SHA-256 of every decoded frame on this very browser.
 
 import { HEADROOM } from "./clock.js";
-import { decodeClip, frameBytes, sha256 } from "./decoding.js";
+import { decodeClips, frameBytes, sha256 } from "./decoding.js";
 import {
   forgetOtherSessions, openForReading, openForWriting, packetReader, sessionFolder, storedFile,
 } from "./storage.js";
@@ -126,7 +126,7 @@ async function proveClip(folder, { id, manifest }) {
     while (!pool.length) await new Promise((resolve) => { wake = () => resolve(null); });
     return /** @type {Uint8Array} */ (pool.pop());
   };
-  const give = async (/** @type {number} */ frame, /** @type {Uint8Array} */ planes) => {
+  const give = async (/** @type {Uint8Array} */ planes, /** @type {number} */ frame) => {
     if ((await sha256(planes)) !== manifest.frame_sha256[frame]) {
       throw new Error(`Frame ${frame} of a clip is not decoded exactly by this browser: ` +
         "use another one (Chrome or Edge).");
@@ -136,7 +136,7 @@ async function proveClip(folder, { id, manifest }) {
     wake();
   };
   try {
-    await decodeClip(manifest, packetReader(handle), take, give);
+    await decodeClips([{ manifest, read: packetReader(handle) }], take, give);
   } finally {
     handle.close();
   }

@@ -144,8 +144,8 @@ def test_from_a_file_to_an_exported_mos(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # A whole laboratory runs in one process here, beside its pages. How well clips of ten frames are
-    # then shown is a matter of the machine; what counts as shown has tests of its own.
+    # A whole laboratory runs in one process here, beside its pages. How well clips of ten frames
+    # are then shown is a matter of the machine; what counts as shown has tests of its own.
     lenient = replace(TRIAL, least_shown=0.1, longest_gap_ms=math.inf, off_speed=9.0)
     monkeypatch.setattr(running, "TRIAL", lenient)
     make_user("olga", "coordinator")

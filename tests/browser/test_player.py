@@ -17,7 +17,6 @@ from playwright.sync_api import BrowserContext, Page
 
 from tests.live_server import LiveServer
 from tests.sessions_app.running.material import make_session
-from upscalers.core.clip import ClipFormat
 from upscalers.core.rendition import make_rendition
 from upscalers.core.video import FFMPEG, probe, read_frames
 
@@ -248,43 +247,101 @@ def test_a_matrix_that_is_not_known_is_refused(page: Page) -> None:
     assert "bt2020nc" in message
 
 
-@pytest.fixture(params=["yuv420p", "yuv420p10le"])
-def odd_clip(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Path, ClipFormat]:
-    """Noise whose height is no multiple of a macroblock: what is cropped away must not show."""
-    path = tmp_path / "noise.mkv"
-    tags = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
-    picture = f"testsrc2=size=178x98:rate=25,noise=alls=30:allf=t,format={request.param},{tags}"
+Decode = Callable[[list[Path]], dict[str, Any]]
+
+
+@pytest.fixture
+def decode(page: Page) -> Decode:
+    """Clips one after the other, in the browser; its digests are to be compared with `made`."""
+
+    def run(paths: list[Path]) -> dict[str, Any]:
+        clips = []
+        for path in paths:
+            rendition = path.with_suffix(".h264")
+            manifest = make_rendition(path, probe(path), rendition).as_json()
+            data = b64encode(rendition.read_bytes()).decode()
+            clips.append({"manifest": manifest, "bytes": data})
+        found: dict[str, Any] = page.evaluate(
+            """async (clips) => {
+                const player = await import("/static/player/decoding.js");
+                const configured = [], digests = clips.map(() => []), packets = [];
+                const configure = VideoDecoder.prototype.configure;
+                VideoDecoder.prototype.configure = function (as) {
+                    configured.push(as);
+                    configure.call(this, as);
+                };
+                const sources = clips.map(({ manifest, bytes }) => {
+                    const data = Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0));
+                    const read = (at, size) => {
+                        packets.push(data.slice(at, at + size));
+                        return packets.at(-1);
+                    };
+                    return { manifest, read };
+                });
+                await player.decodeClips(sources,
+                    async (manifest) => new Uint8Array(player.frameBytes(manifest)),
+                    async (planes, frame, place) => {
+                        digests[place][frame] = await player.sha256(planes);
+                    });
+                const copied = packets.filter((packet) => packet.length).length;
+                return { digests, configured: configured.length, copied };
+            }""",
+            clips,
+        )
+        return found
+
+    return run
+
+
+def made(path: Path) -> list[str]:
+    return [
+        hashlib.sha256(b"".join(plane.tobytes() for plane in planes)).hexdigest()
+        for planes in read_frames(path, probe(path))
+    ]
+
+
+def make_noise(
+    path: Path, pixels: str = "yuv420p", size: str = "178x98", colours: str = "range=tv"
+) -> Path:
+    """Its height is no multiple of a macroblock: what is cropped away must not show."""
+    tags = f"setparams={colours}:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
+    noise = f"noise=alls=30:allf=t:all_seed={sum(path.name.encode())}"
+    picture = f"testsrc2=size={size}:rate=25,{noise},format={pixels},{tags}"
     options = ["-f", "lavfi", "-i", picture, "-frames:v", "60", "-c:v", "ffv1"]
     subprocess.run([FFMPEG, "-v", "error", *options, str(path)], check=True)
-    return path, probe(path)
+    return path
 
 
-def test_every_frame_is_decoded_exactly(
-    page: Page, odd_clip: tuple[Path, ClipFormat], tmp_path: Path
-) -> None:
-    path, fmt = odd_clip
-    rendition = tmp_path / "clip.h264"
-    manifest = make_rendition(path, fmt, rendition)
-    digests, copied = page.evaluate(
-        """async ({manifest, bytes}) => {
-            const { decodeClip, frameBytes, sha256 } = await import("/static/player/decoding.js");
-            const data = Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0));
-            const digests = [], packets = [];
-            await decodeClip(manifest, (at, size) => {
-                packets.push(data.slice(at, at + size));
-                return packets.at(-1);
-            }, async () => new Uint8Array(frameBytes(manifest)),
-                async (frame, planes) => { digests[frame] = await sha256(planes); });
-            return [digests, packets.filter((packet) => packet.length).length];
-        }""",
-        {"manifest": manifest.as_json(), "bytes": b64encode(rendition.read_bytes()).decode()},
-    )
-    made = [
-        hashlib.sha256(b"".join(plane.tobytes() for plane in planes)).hexdigest()
-        for planes in read_frames(path, fmt)
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv420p10le"])
+def test_every_frame_is_decoded_exactly(decode: Decode, pixels: str, tmp_path: Path) -> None:
+    clip = make_noise(tmp_path / "noise.mkv", pixels)
+    found = decode([clip])
+    assert found["digests"] == [made(clip)]
+    assert not found["copied"], "the decoder takes the packets over"
+
+
+def test_clips_that_are_alike_need_one_decoder(decode: Decode, tmp_path: Path) -> None:
+    clips = [
+        make_noise(tmp_path / "reference.mkv"),
+        make_noise(tmp_path / "a.mkv"),
+        make_noise(tmp_path / "b.mkv"),
     ]
-    assert digests == made
-    assert not copied, "the decoder takes the packets over"
+    found = decode(clips)
+    assert found["digests"] == [made(clip) for clip in clips]
+    assert made(clips[0]) != made(clips[1])
+    assert found["configured"] == 1
+
+
+def test_clips_that_are_not_alike_are_decoded_all_the_same(decode: Decode, tmp_path: Path) -> None:
+    clips = [
+        make_noise(tmp_path / "small.mkv"),
+        make_noise(tmp_path / "large.mkv", size="322x182"),
+        make_noise(tmp_path / "deep.mkv", "yuv420p10le", size="322x182"),
+        make_noise(tmp_path / "small-again.mkv", colours="range=pc"),
+    ]
+    found = decode(clips)
+    assert found["digests"] == [made(clip) for clip in clips]
+    assert found["configured"] == 4
 
 
 @pytest.mark.parametrize(
