@@ -44,14 +44,16 @@ def main() -> None:
         django.setup()
         from django.conf import settings
 
-        from bench.playback.laboratory import before_all_else, server
+        from bench.playback.elsewhere import display_first
+        from bench.playback.laboratory import server
 
-        settings.EMBEDDED_POSTGRES.use()
-        try:
-            with before_all_else(), server() as running:
-                found = run(options, running, Path(folder))
-        finally:
-            settings.EMBEDDED_POSTGRES.leave()
+        with display_first():
+            settings.EMBEDDED_POSTGRES.use()
+            try:
+                with server() as running:
+                    found = run(options, running, Path(folder))
+            finally:
+                settings.EMBEDDED_POSTGRES.leave()
     if options.json:
         Path(options.json).write_text(json.dumps(found, indent=2))
 

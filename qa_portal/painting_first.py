@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-EVERY = 0.25  # seconds: each clip has decoders of its own
+EVERY = 0.25  # seconds: each cell has decoders of its own
 PAGES_EVERY = 2.0
 # As Linux knows the threads of a page. Those of a pool and those of its decoders have one name.
 WORKER, POOL = "DedicatedWorker", "ThreadPoolForeg"

@@ -22,6 +22,7 @@ from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page, Playwright, expect, sync_playwright
 
+from bench.playback.elsewhere import move_elsewhere
 from qa_portal.management.commands.display import find_browser
 from sessions_app.models import Session, Showing
 
@@ -31,33 +32,17 @@ LOOK_EVERY = 0.2
 
 
 @contextmanager
-def before_all_else() -> Iterator[None]:
-    """A display's machine is there for the display: these processes come before all others and the
-    kernel's housekeeping, where that may be asked for."""
-    weight = Path("/proc/self/autogroup")
-    before = None
-    with suppress(OSError, IndexError):  # not every Linux weighs sessions, nor every one of them
-        before = weight.read_text().split()[-1]
-        weight.write_text("-10")
-    try:
-        yield
-    finally:
-        if before is not None:
-            with suppress(OSError):
-                weight.write_text(before)
-
-
-@contextmanager
 def server() -> Iterator[Server]:
     """`manage.py serve` on the data folder of this process."""
     port = _free_port()
     command = [sys.executable, "manage.py", "serve", "--port", str(port), "--workers", ""]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    process = psutil.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    move_elsewhere(process)
     address = f"http://127.0.0.1:{port}"
     try:
         _wait_for(address + "/join/", process)
-        running = Server(address, psutil.Process(process.pid))
-        running.move_elsewhere()
+        running = Server(address, process)
+        move_elsewhere(running.database())
         yield running
     finally:
         process.terminate()
@@ -67,7 +52,7 @@ def server() -> Iterator[Server]:
 @dataclass
 class Server:
     address: str
-    process: psutil.Process
+    process: psutil.Popen
 
     def kill_web(self) -> None:
         """The process that speaks with the browsers; `serve` starts another."""
@@ -82,24 +67,6 @@ class Server:
     def kill_database(self) -> None:
         self.database().kill()
 
-    def move_elsewhere(self) -> None:
-        """Again and again: each connection to the database gets a process and weight of its own."""
-        _elsewhere(self.process)
-        with suppress(psutil.NoSuchProcess, FileNotFoundError):  # the database may be killed
-            _elsewhere(self.database())
-
-
-def _elsewhere(parent: psutil.Process) -> None:
-    """What other machines do in a laboratory gets on this one what the display leaves over."""
-    for process in [parent, *parent.children(recursive=True)]:
-        with suppress(psutil.NoSuchProcess, ProcessLookupError, FileNotFoundError):
-            for thread in process.threads():  # later ones inherit it
-                os.sched_setscheduler(thread.id, os.SCHED_IDLE, os.sched_param(0))
-            if os.getsid(process.pid) != os.getsid(0):
-                # Linux weighs sessions first, and their processes only against each other.
-                with suppress(OSError):  # not every Linux does, and some rarely let it be changed
-                    Path(f"/proc/{process.pid}/autogroup").write_text("19")
-
 
 def _free_port() -> int:
     with socket.socket() as probe:
@@ -107,7 +74,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
+def _wait_for(address: str, process: psutil.Popen) -> None:
     for _ in range(600):
         if process.poll() is not None:
             raise SystemExit("The server did not start.")
@@ -198,6 +165,9 @@ def people(server: Server, session: Session, owner: User, voting: bool) -> Itera
     """With a browser for each viewer only if they vote."""
     address = server.address
     with sync_playwright() as playwright:
+        for child in psutil.Process().children():
+            if "playwright" in " ".join(child.cmdline()):  # its browsers will be children of it
+                move_elsewhere(child)
         browser = playwright.chromium.launch(
             executable_path=find_browser(None), args=["--no-sandbox"]
         )
@@ -210,9 +180,6 @@ def people(server: Server, session: Session, owner: User, voting: bool) -> Itera
             page = browser.new_context(viewport={"width": 390, "height": 780}).new_page()
             page.goto(address + reverse("sessions:seat", args=[seat.token]))
             seats[seat.viewer.code] = page
-        for child in psutil.Process().children():
-            if "playwright" in " ".join(child.cmdline()):  # with its browsers
-                _elsewhere(child)
         yield People(server, session, console, seats, playwright)
         browser.close()
 
@@ -240,8 +207,6 @@ def run_session(staff: People, limit: float, on_phase: OnPhase) -> None:
                 raise SystemExit(f"The session was not over after {limit:.0f} s.")
             showing = _look(staff.session)
             if showing and (showing.pk, showing.phase) != seen:
-                if showing.pk != seen[0]:
-                    staff.server.move_elsewhere()
                 seen = (showing.pk, showing.phase)
                 with _scheduled(os.SCHED_OTHER):
                     on_phase(showing)
