@@ -148,8 +148,9 @@ def tell(what: str, found: dict[str, Any]) -> None:
         ]
     if found["standstills"] is not None:
         lines.append(
-            f"the machine itself stood still or crawled {found['standstills']} times; "
-            f"{found['repeated_at_standstill']} of the frames repeated then"
+            f"a processor itself stood still or crawled {found['standstills']} times, on the way "
+            f"of {found['frames_at_standstill_percent']} % of all frames and "
+            f"{found['repeated_at_standstill']} of the repeated ones"
         )
     print("\n  ".join(lines), flush=True)
 

@@ -29,7 +29,7 @@ class Judged:
     missing: int = 0  # frames that never were on the screen
     blind: int = 0  # frames of which the recorder cannot tell
     held: int = 0  # frames that stood too long: repeated
-    stood: int = 0  # of these, when the machine had stood still
+    stood: int = 0  # of these, when a processor had stood still
     worst_held: float = 0.0  # refreshes
     worst_short: float = 0.0
     off_refreshes: float = 0.0  # how far a phase was from its length, at worst
@@ -76,9 +76,18 @@ def judge_screen(
 
 
 def _stood(stay: Stay, hz: float, standstills: Sequence[Standstill]) -> bool:
-    """The machine stood still while the next frame, which came late, was on its way."""
+    """A processor stood still while the next frame, which came late, was on its way."""
     due = stay.until - stay.over / hz
     return any(end > due - ON_ITS_WAY / hz and begin < due for begin, end in standstills)
+
+
+def met_by_chance(standstills: Sequence[Standstill], hz: float, seconds: float) -> float:
+    """The share of all frames for which one could say so."""
+    met, until = 0.0, float("-inf")
+    for begin, end in sorted(standstills):
+        met += max(0.0, end + ON_ITS_WAY / hz - max(begin, until))
+        until = max(until, end + ON_ITS_WAY / hz)
+    return met / seconds
 
 
 def judge_session(
@@ -106,9 +115,13 @@ def _seconds(at: datetime | None) -> float:
 
 
 def summary(
-    judged: list[Judged], fmt: Format, standstills: list[Standstill] | None
-) -> dict[str, Any]:
+    judged: list[Judged], fmt: Format, hz: float, standstills: list[Standstill] | None,
+    seconds: float,
+) -> dict[str, Any]:  # fmt: skip
+    """`seconds`: for how long it was looked for standstills."""
     return {
+        "format": str(fmt),
+        "hz": hz,
         "cells": len(judged),
         "frames": len(judged) * fmt.frames * len(STIMULI),
         "missing": sum(one.missing for one in judged),
@@ -117,6 +130,9 @@ def summary(
         "standstills": None if standstills is None else len(standstills),
         "repeated_at_standstill": (
             None if standstills is None else sum(one.stood for one in judged)
+        ),
+        "frames_at_standstill_percent": (
+            None if standstills is None else round(100 * met_by_chance(standstills, hz, seconds), 1)
         ),
         "worst_held_refreshes": round(max((one.worst_held for one in judged), default=0), 2),
         "worst_phase_refreshes": round(max((one.off_refreshes for one in judged), default=0), 2),

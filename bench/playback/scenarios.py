@@ -55,7 +55,7 @@ def play(
     session = make_session(fmt, lab.clips_of(fmt), cells, lab.owner, vote_seconds, name)
     told = lab.folder / f"{name}.json"
     show = f"{lab.server.address}/show/{session.token}/"
-    stolen = _stolen()
+    stolen, began = _stolen(), time.monotonic()
     limit = 2.5 * cells * (3 * fmt.seconds + 4 + vote_seconds) + 120
     with (
         screen(fmt.width, fmt.height, hz) as display,
@@ -72,8 +72,8 @@ def play(
         one.injected = injector.done.get(one.showing, "")
     report = session.display_report
     checks = {check["id"]: check["value"] for check in report.get("checks", [])}
-    return judged, summary(judged, fmt, standstills) | {
-        "format": str(fmt), "hz": hz, "recorder_ms": round(resolution(told), 1),
+    return judged, summary(judged, fmt, hz, standstills, time.monotonic() - began) | {
+        "recorder_ms": round(resolution(told), 1),
         "painting": checks.get("painting", ""), "decoding": checks.get("speed", ""),
         "arrival": checks.get("arrival", ""), "stolen_s": round(_stolen() - stolen, 2),
     }  # fmt: skip
@@ -159,7 +159,8 @@ def play_baseline(lab: Laboratory, fmt: Format, hz: float, cells: int) -> dict[s
             recording(display, 0, 0, told),
             watching(lab.folder / "baseline"),
         ):
-            time.sleep(12 + cells * (3 * fmt.seconds + 4))
+            seconds = 12 + cells * (3 * fmt.seconds + 4)
+            time.sleep(seconds)
     seen = read_recording(told)
     standstills = read_standstills(lab.folder / "baseline")
     count = len(STIMULI)
@@ -167,7 +168,7 @@ def play_baseline(lab: Laboratory, fmt: Format, hz: float, cells: int) -> dict[s
         judge_screen(seen[i : i + count], fmt, hz, standstills=standstills or ())
         for i in range(0, len(seen), count)
     ]
-    return summary(judged, fmt, standstills) | {"format": str(fmt), "hz": hz}
+    return summary(judged, fmt, hz, standstills, seconds)
 
 
 @contextmanager
@@ -176,8 +177,12 @@ def _files(folder: Path) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """The browser is killed in the end, with what it was still asking for."""
+
     handler = functools.partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as served:
+    with Server(("127.0.0.1", 0), handler) as served:
         threading.Thread(target=served.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{served.server_address[1]}"
         served.shutdown()

@@ -1,8 +1,9 @@
-"""When the machine itself stood still or crawled: python -m bench.playback.standstill
+"""When a processor itself stood still or crawled: python -m bench.playback.standstill
 
 On each processor a process that comes before all others does the same small piece of work every two
-milliseconds. One that came late may have waited for the kernel, and one that took long for another
-machine on the same processor; where all did at once, nobody else got further either.
+milliseconds. One that came late waited for the kernel or for another machine on the same processor,
+and one that took long for the latter. Whoever was at work there got no further either, and had
+to wait, since nobody is moved to another processor in the middle of work.
 """
 
 from __future__ import annotations
@@ -82,15 +83,11 @@ def watching(out: Path) -> Iterator[None]:
 
 
 def read_standstills(out: Path) -> list[Standstill] | None:
-    """Of all processors at once; None where it may not be watched."""
+    """Of any processor; None where it may not be watched."""
     told = [Path(_told(out, processor)) for processor in _processors()]
     if not all(path.exists() for path in told):
         return None
-    first, *others = [json.loads(path.read_text()) for path in told]
-    for other in others:
-        both = [(max(a, c), min(b, d)) for a, b in first for c, d in other]
-        first = [(begin, end) for begin, end in both if begin < end]
-    return [(begin, end) for begin, end in first]
+    return sorted((begin, end) for path in told for begin, end in json.loads(path.read_text()))
 
 
 def _processors() -> list[int]:

@@ -4,6 +4,7 @@
 import { Arrivals } from "./arrivals.js";
 import { HEADROOM, measureRefresh, refreshesPerFrame } from "./clock.js";
 import { greyFrame } from "./decoding.js";
+import { LEAST_MEMORY, memoryTold } from "./frames.js";
 
 /**
  * @typedef {{id: string, label: string, value: string, ok: boolean, advice: string}} Check
@@ -225,11 +226,9 @@ async function arriving(arrivals, hz) {
 /** @param {Clip} clip */
 const area = ({ manifest }) => manifest.width * manifest.height;
 
-const LEAST_MEMORY = 4; // GiB: a queue of frames, three clips as they are stored, the browser
-
 /** @returns {Check} */
 function memory() {
-  const found = /** @type {number|undefined} */ (/** @type {any} */ (navigator).deviceMemory);
+  const found = memoryTold();
   return {
     id: "memory", label: "Memory", ok: found === undefined || found >= LEAST_MEMORY,
     value: found === undefined ? "not told by this browser"

@@ -1,62 +1,108 @@
-// Decodes the clips of a cell ahead of their time, into a fixed set of buffers that travel to the
-// page and back. When all buffers are full it waits: memory stays bounded. The next cell takes the
-// same buffers: to let go of hundreds of megabytes would hold up the page, whenever that is done.
+// Decodes the clips of a cell ahead of their time, as far as memory goes, and makes of the next ones
+// what the painter takes. All buffers are used again, by the next cell, too: to let go of gigabytes
+// would hold up the page, whenever that is done.
 
 import { Converter } from "./converter.js";
-import { bufferBytes, decodeClips, sha256 } from "./decoding.js";
+import { bufferBytes, decodeClips, frameBytes, sha256 } from "./decoding.js";
 import { openForReading, packetReader, sessionFolder } from "./storage.js";
 
-/** @typedef {import("./decoding.js").Manifest} Manifest */
+/**
+ * @typedef {import("./decoding.js").Manifest} Manifest
+ * @typedef {{place: number, frame: number, exact: boolean|null, planes: Uint8Array}} Decoded
+ * @typedef {{run: number, session: string, decode: {id: string, manifest: Manifest}[],
+ *   wants: "planes"|"pixels", depth: number, ahead: number}} Order
+ *   depth: frames that the page may have; ahead: decoded ones that there may be
+ */
 
 const SAMPLE_EVERY = 25; // of the frames, one in so many is proved again while it is played
+const UNDER_WAY = 16; // frames that a decoder may have begun and not finished
+const REST = 100; // ms in which no frame was needed: no clip is on the screen
 
 /** @type {Run|null} the cell being decoded */
 let current = null;
 
-/** A cell being decoded, and the buffers it has. */
+/** Buffers that nobody uses now. @type {{planes: ArrayBuffer[], pixels: ArrayBuffer[]}} */
+const free = { planes: [], pixels: [] };
+
+/** @param {"planes"|"pixels"} kind @param {number} bytes @returns {ArrayBuffer} */
+export function unused(kind, bytes) {
+  const buffer = free[kind].pop();
+  return buffer?.byteLength === bytes ? buffer : new ArrayBuffer(bytes);
+}
+
+/** How far a cell is decoded, and may be. */
 export class Run {
-  /** @param {number} id @param {number} depth @param {ArrayBuffer[]} pool free buffers */
-  constructor(id, depth, pool) {
-    this.id = id;
+  /** @param {Order} order */
+  constructor({ run, session, decode, wants, depth, ahead }) {
+    this.id = run;
+    this.session = session;
+    this.clips = decode;
+    this.wants = wants;
     this.depth = depth;
+    this.ahead = ahead;
+    this.total = decode.reduce((sum, { manifest }) => sum + manifest.frames, 0);
     this.stopped = false;
     this.wake = () => {};
-    this.pool = pool.slice(0, depth);
-    this.made = this.pool.length;
-    /** @type {Converter|null} */
-    this.converter = null;
+    /** @type {Decoded[]} */
+    this.waiting = [];
+    this.begun = 0; // to be decoded
+    this.held = 0; // of these, not let go of yet
+    this.sent = 0; // to the page
+    this.used = 0; // by the page
+    /** @type {{begun: number, used: number}|null} when the clip began that is on the screen */
+    this.pace = null;
+    this.rest = 0;
   }
 
-  /** The clips of a cell are alike, as a rule. @param {Manifest} manifest */
-  converterFor(manifest) {
-    if (!this.converter?.fits(manifest)) this.converter = new Converter(manifest);
-    return this.converter;
-  }
-
-  /** @param {number} bytes @returns {Promise<ArrayBuffer|null>} */
-  async take(bytes) {
-    while (!this.stopped && !this.pool.length && this.made >= this.depth) {
+  /** As soon as one more frame may be decoded. @returns {Promise<boolean>} false to stop */
+  async begin() {
+    while (!this.stopped && (this.held >= this.ahead || this.begun >= this.allowed())) {
       await new Promise((resolve) => { this.wake = () => resolve(null); });
     }
-    if (this.stopped) return null;
-    const buffer = this.pool.pop();
-    if (buffer?.byteLength === bytes) return buffer;
-    if (!buffer) this.made += 1;
-    return new ArrayBuffer(bytes);
+    this.begun += 1;
+    this.held += 1;
+    return !this.stopped;
   }
 
-  /** @param {ArrayBuffer} buffer @param {number} run that took it */
-  giveBack(buffer, run) {
-    if (run !== this.id) {
-      if (this.made >= this.depth) return;
-      this.made += 1;
-    }
-    this.pool.push(buffer);
+  /** While a clip is on, the processor is for painting: decoding goes on so evenly that it is done
+   * as the last frame is shown, and all the rest of the time as fast as it can. */
+  allowed() {
+    if (!this.pace) return this.total;
+    const { begun, used } = this.pace;
+    const even = begun + ((this.total - begun) * (this.used - used)) / (this.total - used);
+    return Math.max(even, this.used + this.depth + UNDER_WAY);
+  }
+
+  /** A frame that was decoded is needed no more. */
+  letGo() {
+    this.held -= 1;
     this.wake();
+  }
+
+  /** The page is through with a frame. */
+  returned() {
+    this.pace ??= { begun: this.begun, used: this.used };
+    this.used += 1;
+    clearTimeout(this.rest);
+    this.rest = setTimeout(() => {
+      this.pace = null;
+      this.wake();
+    }, REST);
+    this.wake();
+  }
+
+  /** @returns {Decoded|undefined} what the page may have next */
+  next() {
+    if (this.stopped || this.sent - this.used >= this.depth || !this.waiting.length) return undefined;
+    this.sent += 1;
+    return this.waiting.shift();
   }
 
   stop() {
     this.stopped = true;
+    clearTimeout(this.rest);
+    free.planes.push(...this.waiting.map(({ planes }) => /** @type {ArrayBuffer} */ (planes.buffer)));
+    this.waiting = [];
     this.wake();
   }
 }
@@ -64,45 +110,70 @@ export class Run {
 self.onmessage = ({ data }) => {
   if (data.decode) {
     current?.stop();
-    current = new Run(data.run, data.depth, current?.pool ?? []);
-    decodeCell(current, data.session, data.decode, data.wants);
-  } else if (data.buffer) {
-    current?.giveBack(data.buffer, data.run);
+    current = new Run(data);
+    free.planes.splice(data.ahead);
+    free.pixels.splice(data.depth);
+    decodeCell(current);
+  } else if (data.buffer && current) {
+    free[current.wants].push(data.buffer);
+    if (data.run !== current.id) return;
+    if (current.wants === "planes") current.letGo();
+    current.returned();
+    handOver(current);
   } else if (data.stop && current?.id === data.run) {
     current?.stop();
   }
 };
 
-/** @param {Run} run @param {string} session @param {{id: string, manifest: Manifest}[]} clips
- * @param {"planes"|"pixels"} wants */
-async function decodeCell(run, session, clips, wants) {
-  /** @type {{buffer: ArrayBuffer, converter: Converter|null}[]} */
-  const taken = [];
-  const take = async (/** @type {Manifest} */ manifest) => {
-    const buffer = await run.take(bufferBytes(manifest, wants));
-    if (!buffer) return null;
-    const converter = wants === "pixels" ? run.converterFor(manifest) : null;
-    taken.push({ buffer, converter });
-    return converter?.planes ?? new Uint8Array(buffer);
-  };
+/** @param {Run} run */
+async function decodeCell(run) {
+  const { clips } = run;
+  const take = async (/** @type {Manifest} */ manifest) =>
+    (await run.begin() ? new Uint8Array(unused("planes", frameBytes(manifest))) : null);
   try {
-    await decodeClips(opened(run, session, clips), take, async (planes, frame, place) => {
+    await decodeClips(opened(run), take, async (planes, frame, place) => {
       const exact = frame % SAMPLE_EVERY ? null
         : (await sha256(planes)) === clips[place].manifest.frame_sha256[frame];
-      const { buffer, converter } = /** @type {typeof taken[0]} */ (taken.shift());
-      if (converter) new Uint8Array(buffer).set(converter.convert());
-      self.postMessage({ run: run.id, place, frame, exact, buffer }, [buffer]);
+      run.waiting.push({ planes, place, frame, exact });
+      handOver(run);
     });
   } catch (error) {
     self.postMessage({ run: run.id, error: error instanceof Error ? error.message : String(error) });
   }
 }
 
-/** Each clip while it is read.
- * @param {Run} run @param {string} session @param {{id: string, manifest: Manifest}[]} clips */
-async function* opened(run, session, clips) {
-  const folder = await sessionFolder(session);
-  for (const { id, manifest } of clips) {
+/** To the page, what it has room for. @param {Run} run */
+function handOver(run) {
+  for (let decoded = run.next(); decoded; decoded = run.next()) {
+    const { planes, ...which } = decoded;
+    let buffer = /** @type {ArrayBuffer} */ (planes.buffer);
+    if (run.wants === "pixels") {
+      const { manifest } = run.clips[which.place];
+      const made = converted(planes, manifest);
+      free.planes.push(buffer);
+      run.letGo();
+      buffer = made;
+    }
+    self.postMessage({ run: run.id, ...which, buffer }, [buffer]);
+  }
+}
+
+/** @type {Converter|null} of the last frame; the clips of a cell are alike, as a rule */
+let converter = null;
+
+/** @param {Uint8Array} planes @param {Manifest} manifest @returns {ArrayBuffer} its pixels */
+function converted(planes, manifest) {
+  if (!converter?.fits(manifest)) converter = new Converter(manifest);
+  converter.planes.set(planes);
+  const pixels = unused("pixels", bufferBytes(manifest, "pixels"));
+  new Uint8Array(pixels).set(converter.convert());
+  return pixels;
+}
+
+/** Each clip while it is read. @param {Run} run */
+async function* opened(run) {
+  const folder = await sessionFolder(run.session);
+  for (const { id, manifest } of run.clips) {
     if (run.stopped) return;
     const handle = await openForReading(folder, id);
     try {

@@ -274,7 +274,7 @@ class Display {
     if (this.playing && order?.id !== this.playing.order.id) this.playing.abort.abort();
     else if (!this.playing && order && state.ready && this.loaded && !this.shown.has(order.id)) {
       this.play(order);
-    }
+    } else if (!this.playing && this.loaded) this.decodeAhead();
     this.describe();
   }
 
@@ -350,6 +350,12 @@ class Display {
     if (this.ahead !== wanted || frames.failure) frames.start(clips);
     this.ahead = wanted;
     return clips;
+  }
+
+  /** What most likely comes next. */
+  decodeAhead() {
+    const upcoming = this.state?.upcoming;
+    if (upcoming) this.ready(upcoming);
   }
 
   /** @param {Order} order */
@@ -440,8 +446,7 @@ class Display {
     };
     this.keep({ type: "evidence", showing: order.id, evidence: report });
     // All frames of this cell are shown: the time of the vote is used for the next cell.
-    const upcoming = this.state?.upcoming;
-    if (upcoming) this.ready(upcoming);
+    this.decodeAhead();
   }
 
   /** @param {import("../live/socket.js").Message} said */

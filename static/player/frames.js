@@ -13,6 +13,14 @@ import { bufferBytes } from "./decoding.js";
 
 const MOST_BYTES = 384 * 2 ** 20;
 const MOST_FRAMES = 90;
+// Decoded ahead of these, so that there is little to decode while a clip is on.
+const MOST_AHEAD = 2 * 2 ** 30;
+const OF_MEMORY = 1 / 4;
+export const LEAST_MEMORY = 4; // GiB: frames decoded ahead, clips as they are stored, the browser
+
+/** GiB, of which browsers tell no more than a few. */
+export const memoryTold = () =>
+  /** @type {number|undefined} */ (/** @type {any} */ (navigator).deviceMemory);
 
 export class FrameQueue {
   /** @param {string} session @param {"planes"|"pixels"} wants what the painter takes */
@@ -53,12 +61,15 @@ export class FrameQueue {
     this.leave();
     this.decoded = 0;
     this.failure = null;
-    const largest = Math.max(...clips.map(({ manifest }) => bufferBytes(manifest, this.wants)));
-    this.depth = Math.max(8, Math.min(MOST_FRAMES, Math.floor(MOST_BYTES / largest)));
+    const most = (/** @type {number} */ bytes, /** @type {"planes"|"pixels"} */ kind) =>
+      Math.floor(bytes / Math.max(...clips.map(({ manifest }) => bufferBytes(manifest, kind))));
+    this.depth = Math.max(8, Math.min(MOST_FRAMES, most(MOST_BYTES, this.wants)));
+    const ahead = Math.min(MOST_AHEAD, OF_MEMORY * (memoryTold() ?? LEAST_MEMORY) * 2 ** 30);
     this.total = clips.reduce((sum, clip) => sum + clip.manifest.frames, 0);
     this.worker.postMessage({
       decode: clips.map(({ id, manifest }) => ({ id, manifest })),
-      session: this.session, run: this.run, depth: this.depth, wants: this.wants,
+      session: this.session, run: this.run, wants: this.wants,
+      depth: this.depth, ahead: Math.max(2 * this.depth, most(ahead, "planes")),
     });
   }
 

@@ -255,12 +255,6 @@ def decode(page: Page) -> Decode:
     """Clips one after the other, in the browser; its digests are to be compared with `made`."""
 
     def run(paths: list[Path]) -> dict[str, Any]:
-        clips = []
-        for path in paths:
-            rendition = path.with_suffix(".h264")
-            manifest = make_rendition(path, probe(path), rendition).as_json()
-            data = b64encode(rendition.read_bytes()).decode()
-            clips.append({"manifest": manifest, "bytes": data})
         found: dict[str, Any] = page.evaluate(
             """async (clips) => {
                 const player = await import("/static/player/decoding.js");
@@ -286,11 +280,19 @@ def decode(page: Page) -> Decode:
                 const copied = packets.filter((packet) => packet.length).length;
                 return { digests, configured: configured.length, copied };
             }""",
-            clips,
+            [as_rendition(path) for path in paths],
         )
         return found
 
     return run
+
+
+def as_rendition(path: Path) -> dict[str, Any]:
+    """As the display gets a clip, and the bytes of its file."""
+    rendition = path.with_suffix(".h264")
+    manifest = make_rendition(path, probe(path), rendition).as_json()
+    data = b64encode(rendition.read_bytes()).decode()
+    return {"id": path.stem, "manifest": manifest, "bytes": data}
 
 
 def made(path: Path) -> list[str]:
@@ -416,28 +418,111 @@ def test_a_sampled_frame_that_was_not_decoded_exactly_is_told(page: Page) -> Non
     assert [event["what"] for event in report["events"]] == ["frame 25 was not decoded exactly"]
 
 
-def test_the_next_cell_is_decoded_into_the_buffers_of_the_last(page: Page) -> None:
-    reused, waits = page.evaluate(
+# Has the display's worker decode these clips: a cell that is left at once, and two that are played.
+# Of each frame of these: which it is, and the digests of what came and of the pixels of it.
+DECODE_CELLS = """async ([clips, wants, depth, ahead]) => {
+    const { sha256 } = await import("/static/player/decoding.js");
+    const { Converter } = await import("/static/player/converter.js");
+    let folder = await navigator.storage.getDirectory();
+    for (const name of ["midgrey-clips", "session"]) {
+        folder = await folder.getDirectoryHandle(name, { create: true });
+    }
+    for (const { id, bytes } of clips) {
+        const file = await (await folder.getFileHandle(id, { create: true })).createWritable();
+        await file.write(Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0)));
+        await file.close();
+    }
+    const converters = clips.map(({ manifest }) => new Converter(manifest));
+    const pixels = (place, planes) => {
+        converters[place].planes.set(new Uint8Array(planes));
+        return converters[place].convert();
+    };
+    const worker = new Worker("/static/player/decoder_worker.js", { type: "module" });
+    const decode = clips.map(({ id, manifest }) => ({ id, manifest }));
+    const cell = (run, frames) => new Promise((resolve, reject) => {
+        const found = { frames: [], digests: [], pixels: [], proofs: 0, most: 0 };
+        let held = 0, done = 0;
+        worker.onmessage = async ({ data: { error, run: of, place, frame, exact, buffer } }) => {
+            if (error) reject(new Error(error));
+            if (of === run) {
+                held += 1;
+                found.most = Math.max(found.most, held);
+                found.proofs += exact === true;
+                found.frames.push([place, frame]);
+                const at = found.frames.length - 1;
+                found.digests[at] = await sha256(buffer);
+                found.pixels[at] = wants === "pixels" ? found.digests[at]
+                    : await sha256(pixels(place, buffer).slice());
+                await new Promise((later) => setTimeout(later, 5));
+                held -= 1;
+                done += 1;
+            }
+            worker.postMessage({ run: of, buffer }, [buffer]);
+            if (done === frames) resolve(found);
+        };
+        worker.postMessage({ decode, session: "session", run, wants, depth, ahead });
+    });
+    const total = clips.reduce((sum, { manifest }) => sum + manifest.frames, 0);
+    await cell(1, 1);
+    const cells = [await cell(2, total), await cell(3, total)];
+    worker.terminate();
+    return cells;
+}"""
+
+
+def test_cells_are_decoded_exactly_into_the_buffers_of_those_before(
+    page: Page, tmp_path: Path
+) -> None:
+    clips = [
+        make_noise(tmp_path / "reference.mkv"),
+        make_noise(tmp_path / "a.mkv", size="62x46"),
+        make_noise(tmp_path / "b.mkv"),
+    ]
+    renditions = [as_rendition(clip) for clip in clips]
+    depth, ahead = 5, 40
+    cells = {
+        wants: page.evaluate(DECODE_CELLS, [renditions, wants, depth, ahead])
+        for wants in ("planes", "pixels")
+    }
+    frames = [[place, frame] for place in range(3) for frame in range(60)]
+    for found in cells["planes"] + cells["pixels"]:
+        assert found["frames"] == frames
+        assert found["proofs"] == 9, "one frame in 25 of each clip"
+        assert found["most"] <= depth
+    for found in cells["planes"]:
+        assert found["digests"] == [digest for clip in clips for digest in made(clip)]
+    for found in cells["pixels"]:
+        assert found["digests"] == cells["planes"][0]["pixels"]
+
+
+def test_decoding_is_spread_over_a_cell_while_its_clips_are_shown(page: Page) -> None:
+    """300 frames, of which there may be 120 decoded ones, and 10 at the page."""
+    begun = page.evaluate(
         """async () => {
             const { Run } = await import("/static/player/decoder_worker.js");
-            const run = new Run(1, 3, []);
-            const buffers = [await run.take(8), await run.take(8), await run.take(8)];
-            run.giveBack(buffers[0], 1);
+            const decode = [1, 2, 3].map((id) => ({ id, manifest: { frames: 100 } }));
+            const run = new Run({ run: 1, decode, wants: "pixels", depth: 10, ahead: 120 });
+            (async () => { while (run.begun < 300 && await run.begin()); })();
+            const show = async (frames) => {
+                for (let i = 0; i < frames; i++) { run.letGo(); run.returned(); }
+                await new Promise(setTimeout);
+            };
+            const seen = [];
+            const look = async () => { await new Promise(setTimeout); seen.push(run.begun); };
+            await look(); // as far as memory goes, before the first clip
+            await show(100);
+            await look(); // a third of the rest
+            await new Promise((later) => setTimeout(later, 300));
+            await look(); // no clip is on: as far as memory goes again
+            await show(150);
+            await look(); // three quarters of the rest
+            await show(50);
+            await look(); // all, as the last frame is shown
             run.stop();
-            const next = new Run(2, 3, run.pool);
-            for (const late of buffers.slice(1)) next.giveBack(late, 1);
-            const taken = [await next.take(8), await next.take(8), await next.take(8)];
-            let given = false;
-            next.take(8).then(() => { given = true; });
-            await new Promise(setTimeout);
-            const waited = !given;
-            next.giveBack(taken[0], 2);
-            await new Promise(setTimeout);
-            return [taken.every((one) => buffers.includes(one)) && new Set(taken).size,
-                waited && given];
+            return seen;
         }"""
     )
-    assert (reused, waits) == (3, True)
+    assert begun == [120, 180, 220, 280, 300]
 
 
 def test_frames_of_a_cell_that_was_left_give_their_buffers_back(page: Page) -> None:
