@@ -135,6 +135,7 @@ def tell(what: str, found: dict[str, Any]) -> None:
     lines = [
         f"{what} {found['format']} at {found['hz']} Hz: {found['cells']} cells, "
         f"{found['missing']} of {found['frames']} frames missing, {found['repeated']} repeated, "
+        f"{found['uneven']} too long or too short by two fifths of a refresh or more, "
         f"phases within {found['worst_phase_refreshes']} refreshes"
     ]
     if "painting" in found:  # judged by evidence, too

@@ -28,6 +28,7 @@ ON_ITS_WAY = 2  # refreshes from painting a frame until it stands on the screen,
 class Judged:
     missing: int = 0  # frames that never were on the screen
     blind: int = 0  # frames of which the recorder cannot tell
+    uneven: int = 0  # frames that stood too long or too short to call it whole
     held: int = 0  # frames that stood too long: repeated
     stood: int = 0  # of these, when a processor had stood still
     worst_held: float = 0.0  # refreshes
@@ -63,6 +64,7 @@ def judge_screen(
         found.missing += missing
         found.blind += blind
         stays = clip.stays(fmt.frames, hz, fmt.rate)
+        found.uneven += sum(abs(stay.over) >= WHOLE for stay in stays)
         held = [stay for stay in stays if stay.over >= HELD]
         found.held += len(held)
         found.stood += sum(_stood(stay, hz, standstills) for stay in held)
@@ -126,6 +128,7 @@ def summary(
         "frames": len(judged) * fmt.frames * len(STIMULI),
         "missing": sum(one.missing for one in judged),
         "blind": sum(one.blind for one in judged),
+        "uneven": sum(one.uneven for one in judged),
         "repeated": sum(one.held for one in judged),
         "standstills": None if standstills is None else len(standstills),
         "repeated_at_standstill": (
