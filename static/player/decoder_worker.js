@@ -16,7 +16,7 @@ import { openForReading, packetReader, sessionFolder } from "./storage.js";
 
 const SAMPLE_EVERY = 25; // of the frames, one in so many is proved again while it is played
 const UNDER_WAY = 16; // frames that a decoder may have begun and not finished
-const REST = 100; // ms in which no frame was needed: no clip is on the screen
+const REST = 250; // ms in which no frame was needed: no clip is on the screen
 
 /** @type {Run|null} the cell being decoded */
 let current = null;
@@ -25,7 +25,7 @@ let current = null;
 const free = { planes: [], pixels: [] };
 
 /** @param {"planes"|"pixels"} kind @param {number} bytes @returns {ArrayBuffer} */
-export function unused(kind, bytes) {
+function unused(kind, bytes) {
   const buffer = free[kind].pop();
   return buffer?.byteLength === bytes ? buffer : new ArrayBuffer(bytes);
 }

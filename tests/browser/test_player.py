@@ -512,7 +512,7 @@ def test_decoding_is_spread_over_a_cell_while_its_clips_are_shown(page: Page) ->
             await look(); // as far as memory goes, before the first clip
             await show(100);
             await look(); // a third of the rest
-            await new Promise((later) => setTimeout(later, 300));
+            await new Promise((later) => setTimeout(later, 400));
             await look(); // no clip is on: as far as memory goes again
             await show(150);
             await look(); // three quarters of the rest
