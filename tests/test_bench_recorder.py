@@ -74,6 +74,7 @@ def test_a_frame_held_while_a_processor_stood_still_is_told(
     seen = read_recording(recorded(tmp_path / "a", late))
     found = judge_screen(seen, Format(1280, 720, 50, 1), 50, standstills=[standstill])
     assert (found.held, found.stood) == (1, told)
+    assert found.uneven == [(1, 29)]
 
 
 def test_the_standstills_of_all_processors_are_told(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -28,12 +28,13 @@ ON_ITS_WAY = 2  # refreshes from painting a frame until it stands on the screen,
 class Judged:
     missing: int = 0  # frames that never were on the screen
     blind: int = 0  # frames of which the recorder cannot tell
-    uneven: int = 0  # frames that stood too long or too short to call it whole
     held: int = 0  # frames that stood too long: repeated
     stood: int = 0  # of these, when a processor had stood still
     worst_held: float = 0.0  # refreshes
     worst_short: float = 0.0
     off_refreshes: float = 0.0  # how far a phase was from its length, at worst
+    # Frames that stood too long or too short to call it whole: clip and frame.
+    uneven: list[tuple[int, int]] = field(default_factory=list)
     valid: bool | None = None  # what the evidence says, by the exact rule
     verdict: str = ""
     showing: str = ""
@@ -64,7 +65,8 @@ def judge_screen(
         found.missing += missing
         found.blind += blind
         stays = clip.stays(fmt.frames, hz, fmt.rate)
-        found.uneven += sum(abs(stay.over) >= WHOLE for stay in stays)
+        uneven = [stay for stay in stays if abs(stay.over) >= WHOLE]
+        found.uneven += [(clip.clip, stay.frame) for stay in uneven]
         held = [stay for stay in stays if stay.over >= HELD]
         found.held += len(held)
         found.stood += sum(_stood(stay, hz, standstills) for stay in held)
@@ -128,7 +130,7 @@ def summary(
         "frames": len(judged) * fmt.frames * len(STIMULI),
         "missing": sum(one.missing for one in judged),
         "blind": sum(one.blind for one in judged),
-        "uneven": sum(one.uneven for one in judged),
+        "uneven": sum(len(one.uneven) for one in judged),
         "repeated": sum(one.held for one in judged),
         "standstills": None if standstills is None else len(standstills),
         "repeated_at_standstill": (

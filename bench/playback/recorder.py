@@ -84,6 +84,7 @@ class Look:
 class Stay:
     """Of a frame on the screen."""
 
+    frame: int
     until: float
     over: float  # for how many refreshes too long
 
@@ -122,7 +123,7 @@ class Seen:
         """Of the frames whose begin and end were seen well."""
         looks = [*self.looks, Look(expected, self.end, self.end)]
         return [
-            Stay(after.at, ((after.at - one.at) - (after.frame - one.frame) / rate) * hz)
+            Stay(one.frame, after.at, ((after.at - one.at) - (after.frame - one.frame) / rate) * hz)
             for one, after in pairwise(looks)
             if all((look.after - look.before) * hz < WELL_SEEN for look in (one, after))
         ]
