@@ -149,9 +149,9 @@ def tell(what: str, found: dict[str, Any]) -> None:
         ]
     if found["standstills"] is not None:
         lines.append(
-            f"a processor itself stood still or crawled {found['standstills']} times, on the way "
-            f"of {found['frames_at_standstill_percent']} % of all frames and "
-            f"{found['repeated_at_standstill']} of the repeated ones"
+            f"a processor itself stood still or crawled {found['standstills']} times, in the way "
+            f"for {found['standstill_percent']} % of the time and of "
+            f"{found['repeated_at_standstill']} of the repeated frames"
         )
     print("\n  ".join(lines), flush=True)
 

@@ -86,7 +86,7 @@ def _stood(stay: Stay, hz: float, standstills: Sequence[Standstill]) -> bool:
 
 
 def met_by_chance(standstills: Sequence[Standstill], hz: float, seconds: float) -> float:
-    """The share of all frames for which one could say so."""
+    """The share of the time in which one could say so of a frame."""
     met, until = 0.0, float("-inf")
     for begin, end in sorted(standstills):
         met += max(0.0, end + ON_ITS_WAY / hz - max(begin, until))
@@ -136,7 +136,7 @@ def summary(
         "repeated_at_standstill": (
             None if standstills is None else sum(one.stood for one in judged)
         ),
-        "frames_at_standstill_percent": (
+        "standstill_percent": (
             None if standstills is None else round(100 * met_by_chance(standstills, hz, seconds), 1)
         ),
         "worst_held_refreshes": round(max((one.worst_held for one in judged), default=0), 2),

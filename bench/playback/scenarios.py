@@ -55,7 +55,7 @@ def play(
     session = make_session(fmt, lab.clips_of(fmt), cells, lab.owner, vote_seconds, name)
     told = lab.folder / f"{name}.json"
     show = f"{lab.server.address}/show/{session.token}/"
-    stolen, began = _stolen(), time.monotonic()
+    stolen = _stolen()
     limit = 2.5 * cells * (3 * fmt.seconds + 4 + vote_seconds) + 120
     with (
         screen(fmt.width, fmt.height, hz) as display,
@@ -64,15 +64,17 @@ def play(
         recording(display, 0, 0, told),
         watching(lab.folder / name),
     ):
+        began = time.monotonic()
         injector = Injector(stalls or [], browser, staff.playwright)
         run_session(staff, limit, injector.on_phase)
+        seconds = time.monotonic() - began
     standstills = read_standstills(lab.folder / name)
     judged = judge_session(session, read_recording(told), fmt, hz, standstills or ())
     for one in judged:
         one.injected = injector.done.get(one.showing, "")
     report = session.display_report
     checks = {check["id"]: check["value"] for check in report.get("checks", [])}
-    return judged, summary(judged, fmt, hz, standstills, time.monotonic() - began) | {
+    return judged, summary(judged, fmt, hz, standstills, seconds) | {
         "recorder_ms": round(resolution(told), 1),
         "painting": checks.get("painting", ""), "decoding": checks.get("speed", ""),
         "arrival": checks.get("arrival", ""), "stolen_s": round(_stolen() - stolen, 2),

@@ -16,7 +16,6 @@ import { openForReading, packetReader, sessionFolder } from "./storage.js";
 
 const SAMPLE_EVERY = 25; // of the frames, one in so many is proved again while it is played
 const UNDER_WAY = 16; // frames that a decoder may have begun and not finished
-const REST = 250; // ms in which no frame was needed: no clip is on the screen
 
 /** @type {Run|null} the cell being decoded */
 let current = null;
@@ -25,7 +24,7 @@ let current = null;
 const free = { planes: [], pixels: [] };
 
 /** @param {"planes"|"pixels"} kind @param {number} bytes @returns {ArrayBuffer} */
-function unused(kind, bytes) {
+export function unused(kind, bytes) {
   const buffer = free[kind].pop();
   return buffer?.byteLength === bytes ? buffer : new ArrayBuffer(bytes);
 }
@@ -49,9 +48,7 @@ export class Run {
     this.held = 0; // of these, not let go of yet
     this.sent = 0; // to the page
     this.used = 0; // by the page
-    /** @type {{begun: number, used: number}|null} when the clip began that is on the screen */
-    this.pace = null;
-    this.rest = 0;
+    this.before = NaN; // how many had been begun when the first was used
   }
 
   /** As soon as one more frame may be decoded. @returns {Promise<boolean>} false to stop */
@@ -64,13 +61,13 @@ export class Run {
     return !this.stopped;
   }
 
-  /** While a clip is on, the processor is for painting: decoding goes on so evenly that it is done
-   * as the last frame is shown, and all the rest of the time as fast as it can. */
+  /** Before its clips, as fast as it can. Then the processor is for painting, and what is left is
+   * spread evenly, until the page and the decoder hold all there is. */
   allowed() {
-    if (!this.pace) return this.total;
-    const { begun, used } = this.pace;
-    const even = begun + ((this.total - begun) * (this.used - used)) / (this.total - used);
-    return Math.max(even, this.used + this.depth + UNDER_WAY);
+    if (!this.used) return this.total;
+    const hold = this.depth + UNDER_WAY;
+    const share = Math.min(1, this.used / Math.max(1, this.total - hold));
+    return Math.max(this.before + share * (this.total - this.before), this.used + hold);
   }
 
   /** A frame that was decoded is needed no more. */
@@ -81,13 +78,8 @@ export class Run {
 
   /** The page is through with a frame. */
   returned() {
-    this.pace ??= { begun: this.begun, used: this.used };
+    if (!this.used) this.before = this.begun;
     this.used += 1;
-    clearTimeout(this.rest);
-    this.rest = setTimeout(() => {
-      this.pace = null;
-      this.wake();
-    }, REST);
     this.wake();
   }
 
@@ -100,7 +92,6 @@ export class Run {
 
   stop() {
     this.stopped = true;
-    clearTimeout(this.rest);
     free.planes.push(...this.waiting.map(({ planes }) => /** @type {ArrayBuffer} */ (planes.buffer)));
     this.waiting = [];
     this.wake();
@@ -132,6 +123,10 @@ async function decodeCell(run) {
     (await run.begin() ? new Uint8Array(unused("planes", frameBytes(manifest))) : null);
   try {
     await decodeClips(opened(run), take, async (planes, frame, place) => {
+      if (run.stopped) {
+        free.planes.push(/** @type {ArrayBuffer} */ (planes.buffer));
+        return;
+      }
       const exact = frame % SAMPLE_EVERY ? null
         : (await sha256(planes)) === clips[place].manifest.frame_sha256[frame];
       run.waiting.push({ planes, place, frame, exact });

@@ -56,7 +56,7 @@ class Display {
     this.checks = [];
     /** @type {any} */
     this.state = null;
-    /** @type {{order: Order, abort: AbortController}|null} */
+    /** @type {{order: Order, abort: AbortController, shown: boolean}|null} shown: all of its clips */
     this.playing = null;
     this.takeOver = false;
     this.telling = Promise.resolve();
@@ -203,8 +203,10 @@ class Display {
       this.accept([visible()]);
       return;
     }
+    this.dropAhead(); // what is measured is the display at rest
     this.checking = this.runChecks(undisturbed);
     await this.checking.finally(() => { this.checking = null; });
+    this.decodeAhead();
   }
 
   /** @param {() => boolean} undisturbed */
@@ -274,7 +276,7 @@ class Display {
     if (this.playing && order?.id !== this.playing.order.id) this.playing.abort.abort();
     else if (!this.playing && order && state.ready && this.loaded && !this.shown.has(order.id)) {
       this.play(order);
-    } else if (!this.playing && this.loaded) this.decodeAhead();
+    } else this.decodeAhead();
     this.describe();
   }
 
@@ -291,6 +293,7 @@ class Display {
   /** @param {any} refusal */
   refused(refusal) {
     this.playing?.abort.abort();
+    this.dropAhead();
     byId("refusal").hidden = false;
     byId("refusal-reason").textContent = refusal.reason;
     byId("takeover").hidden = !refusal.can_take_over && !this.state;
@@ -352,16 +355,22 @@ class Display {
     return clips;
   }
 
-  /** What most likely comes next. */
+  /** What most likely comes next: before the session, and while viewers vote. */
   decodeAhead() {
     const upcoming = this.state?.upcoming;
-    if (upcoming) this.ready(upcoming);
+    const idle = this.loaded && !this.checking && (!this.playing || this.playing.shown);
+    if (upcoming && idle) this.ready(upcoming);
+  }
+
+  dropAhead() {
+    this.frames?.stop();
+    this.ahead = "";
   }
 
   /** @param {Order} order */
   async play(order) {
     const abort = new AbortController();
-    this.playing = { order, abort };
+    this.playing = { order, abort, shown: false };
     document.body.classList.add("is-on");
     byId("message").textContent = "";
     const frames = /** @type {FrameQueue} */ (this.frames);
@@ -381,8 +390,7 @@ class Display {
       }
       this.keep({ type: "ended", showing: order.id, at: this.socket.clock.at(Number(evidence.end)) });
     } catch (error) {
-      frames.stop();
-      this.ahead = "";
+      this.dropAhead();
       if (!abort.signal.aborted) {
         this.keep({ type: "failed", showing: order.id, reason: message(error).slice(0, 300) });
       }
@@ -445,7 +453,7 @@ class Display {
       ...evidence.report(), clips, power: this.power.told(), painter: this.painter.name,
     };
     this.keep({ type: "evidence", showing: order.id, evidence: report });
-    // All frames of this cell are shown: the time of the vote is used for the next cell.
+    if (this.playing) this.playing.shown = true;
     this.decodeAhead();
   }
 

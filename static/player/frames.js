@@ -58,7 +58,7 @@ export class FrameQueue {
 
   /** Begin to decode the clips of a cell in their order. @param {Clip[]} clips */
   start(clips) {
-    this.leave();
+    this.stop();
     this.decoded = 0;
     this.failure = null;
     const most = (/** @type {number} */ bytes, /** @type {"planes"|"pixels"} */ kind) =>
