@@ -6,6 +6,7 @@ import functools
 import http.server
 import multiprocessing
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -180,8 +181,10 @@ def _files(folder: Path) -> Iterator[str]:
             pass
 
     class Server(http.server.ThreadingHTTPServer):
-        def handle_error(self, *_: object) -> None:
-            """The browser is killed in the end, with what it was still asking for."""
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            # The browser is killed in the end, with what it was still asking for.
+            if not isinstance(sys.exception(), ConnectionError):
+                super().handle_error(request, client_address)
 
     handler = functools.partial(Quiet, directory=str(folder))
     with Server(("127.0.0.1", 0), handler) as served:

@@ -45,7 +45,7 @@ export class Run {
     /** @type {Decoded[]} */
     this.waiting = [];
     this.begun = 0; // to be decoded
-    this.held = 0; // of these, not let go of yet
+    this.held = 0; // of these, still in buffers for planes
     this.sent = 0; // to the page
     this.used = 0; // by the page
     this.before = NaN; // how many had been begun when the first was used
@@ -112,7 +112,7 @@ self.onmessage = ({ data }) => {
     current.returned();
     handOver(current);
   } else if (data.stop && current?.id === data.run) {
-    current?.stop();
+    current.stop();
   }
 };
 

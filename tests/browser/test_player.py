@@ -470,9 +470,7 @@ DECODE_CELLS = """async ([clips, wants, depth, ahead]) => {
 }"""
 
 
-def test_cells_are_decoded_exactly_into_the_buffers_of_those_before(
-    page: Page, tmp_path: Path
-) -> None:
+def test_cells_are_decoded_exactly_one_after_the_other(page: Page, tmp_path: Path) -> None:
     clips = [
         make_noise(tmp_path / "reference.mkv"),
         make_noise(tmp_path / "a.mkv", size="62x46"),
