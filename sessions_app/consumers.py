@@ -120,6 +120,8 @@ class Face(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no typ
     # -- in and out
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if not hasattr(self, "session_pk"):
+            return  # sent before this page heard that it is not let in
         number: Any = None
         try:
             message = messages.parse(text_data)
