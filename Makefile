@@ -44,7 +44,7 @@ bench-sr: install  ## speed of upscaling against its peers, or some: make bench-
 bench-stats: install  ## speed of the statistics against their peers, or more: ARGS=--large
 	@PYTHONPATH=".:$$PYTHONPATH" $(RUN) bench/bench_stats.py $(ARGS)
 
-bench-player: install  ## whether every frame reaches the screen (45 minutes), or less: ARGS="--only session"
+bench-player: install  ## whether every frame reaches the screen (two hours), or less: ARGS="--only session"
 	@sh bin/chromium bench
 	@exec $(RUN) bench/player.py $(ARGS)
 

@@ -2,8 +2,8 @@
 
 Whole sessions are played in a real Chromium before an X server, with a coordinator's console and
 three voting seats, while another process reads the number of each frame from the screen. What it
-saw is set against what the display's evidence says, and beside what `<video>` elements make of
-the same clips.
+saw is set against what the display's evidence says, beside what `<video>` elements make of the
+same clips, and beside a page that decodes nothing: what that loses, no player can keep.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FORMATS = {  # columns, rows, frames per second, refreshes per second
     "2160p25": (3840, 2160, 25, 25),  # at 50 Hz more than the X server's driver can do
     "360p50": (640, 360, 50, 50),
 }
-PARTS = ("session", "formats", "stalls", "outages", "clean")
+PARTS = ("session", "ceiling", "formats", "stalls", "outages", "clean")
 
 
 def main() -> None:
@@ -80,7 +80,14 @@ def run(options: argparse.Namespace, server: Any, folder: Path) -> dict[str, Any
 
     from bench.playback.material import Format
     from bench.playback.outages import play_with_outages
-    from bench.playback.scenarios import STALLS, Laboratory, play, play_baseline
+    from bench.playback.scenarios import (
+        CEILINGS,
+        STALLS,
+        Laboratory,
+        play,
+        play_baseline,
+        play_ceiling,
+    )
 
     owner = User.objects.create_superuser("bench")
     lab = Laboratory(server, owner, folder)
@@ -97,6 +104,11 @@ def run(options: argparse.Namespace, server: Any, folder: Path) -> dict[str, Any
         tell("Session", found["session"])
         found["session_video"] = play_baseline(lab, fmt, hz, min(options.cells, 4))
         tell("  <video>", found["session_video"])
+    if "ceiling" in options.only:
+        fmt, hz = format_of(options.format, options.seconds)
+        for what in CEILINGS:
+            found[what] = play_ceiling(lab, fmt, hz, options.cells, what)
+            tell(f"Nothing but {what}", found[what])
     if "formats" in options.only:
         for name in options.formats:
             fmt, hz = format_of(name, options.seconds)
@@ -144,9 +156,9 @@ def tell(what: str, found: dict[str, Any]) -> None:
             f"{found['repeated_in_valid']} repeated",
             f"{found['whole']} whole, of these called invalid: {found['whole_but_invalid']}; "
             f"{found['faulty']} faulty, of these called valid: {found['faulty_but_valid']}",
-            f"{found['painting']}; decoding {found['decoding']}; processors taken away for "
-            f"{found['stolen_s']} s",
+            f"{found['painting']}; decoding {found['decoding']}",
         ]
+    lines.append(f"processors taken away for {found['stolen_s']} s")
     if found["standstills"] is not None:
         lines.append(
             f"a processor itself stood still or crawled {found['standstills']} times, in the way "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import multiprocessing
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,18 +15,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import psutil
 from django.contrib.auth.models import User
 from playwright.sync_api import Playwright
 
 from bench.playback.judging import Judged, judge_screen, judge_session, summary
-from bench.playback.laboratory import DisplayBrowser, Server, people, run_session
+from bench.playback.laboratory import ROOT, DisplayBrowser, Server, people, run_session
 from bench.playback.material import STIMULI, Format, make_clips, make_session
-from bench.playback.recorder import read_recording, recording, resolution
+from bench.playback.recorder import FRAME_BITS, SQUARE, read_recording, recording, resolution
 from bench.playback.screen import screen
 from bench.playback.standstill import read_standstills, watching
 from sessions_app.models import Showing
+from upscalers.core.counter_clip import BITS
 from upscalers.core.video import FFMPEG
 from upscalers.models import Clip
 
@@ -152,26 +155,51 @@ def play_baseline(lab: Laboratory, fmt: Format, hz: float, cells: int) -> dict[s
         subprocess.run(
             [FFMPEG, "-v", "error", "-y", *source, str(lab.folder / names[-1])], check=True
         )
-    page = Path(__file__).with_name("video_baseline.html")
-    (lab.folder / "baseline.html").write_bytes(page.read_bytes())
-    told = lab.folder / "baseline.json"
+    return _play_page(lab, "video_baseline.html", fmt, hz, cells, clips=",".join(names))
+
+
+CEILINGS = ("numbers", "pictures", "pictures and marks")
+
+
+def play_ceiling(lab: Laboratory, fmt: Format, hz: float, cells: int, what: str) -> dict[str, Any]:
+    """Nothing but the numbers of the frames, and no decoder: what can be had of the machine and its
+    browser. Then whole pictures beneath them, and the marks by which a display learns when each
+    was on the screen."""
+    given = {"width": fmt.width, "height": fmt.height} if what != CEILINGS[0] else {}
+    marks = {"marks": 1} if what == CEILINGS[2] else {}
+    shutil.copy(ROOT / "static/player/arrivals.js", lab.folder)
+    return _play_page(
+        lab, "counter_ceiling.html", fmt, hz, cells, clips=len(STIMULI), frames=fmt.frames,
+        rate=fmt.rate, bits=BITS, frameBits=FRAME_BITS, side=SQUARE, **given, **marks,
+    )  # fmt: skip
+
+
+def _play_page(
+    lab: Laboratory, page: str, fmt: Format, hz: float, cells: int, **given: Any
+) -> dict[str, Any]:
+    """A page that shows cells by itself, judged by what was on the screen."""
+    (lab.folder / page).write_bytes(Path(__file__).with_name(page).read_bytes())
+    told, profile = lab.folder / f"{page}.json", lab.folder / f"{page}-profile"
+    stolen = _stolen()
     with _files(lab.folder) as address, screen(fmt.width, fmt.height, hz) as display:
-        url = f"{address}/baseline.html?cells={cells}&clips={','.join(names)}"
+        url = f"{address}/{page}?{urlencode({'cells': cells, 'hz': hz, **given})}"
         with (
-            DisplayBrowser(display, url, lab.folder / "baseline"),
+            DisplayBrowser(display, url, profile),
             recording(display, 0, 0, told),
-            watching(lab.folder / "baseline"),
+            watching(profile),
         ):
             seconds = 12 + cells * (3 * fmt.seconds + 4)
             time.sleep(seconds)
     seen = read_recording(told)
-    standstills = read_standstills(lab.folder / "baseline")
+    standstills = read_standstills(profile)
     count = len(STIMULI)
     judged = [
         judge_screen(seen[i : i + count], fmt, hz, standstills=standstills or ())
         for i in range(0, len(seen), count)
     ]
-    return summary(judged, fmt, hz, standstills, seconds)
+    return summary(judged, fmt, hz, standstills, seconds) | {
+        "stolen_s": round(_stolen() - stolen, 2)
+    }
 
 
 @contextmanager
