@@ -165,12 +165,15 @@ def play_ceiling(lab: Laboratory, fmt: Format, hz: float, cells: int, what: str)
     """Nothing but the numbers of the frames, and no decoder: what can be had of the machine and its
     browser. Then whole pictures beneath them, and the marks by which a display learns when each
     was on the screen."""
-    given = {"width": fmt.width, "height": fmt.height} if what != CEILINGS[0] else {}
-    marks = {"marks": 1} if what == CEILINGS[2] else {}
+    more = {}
+    if "pictures" in what:
+        more |= {"width": fmt.width, "height": fmt.height}
+    if "marks" in what:
+        more["marks"] = 1
     shutil.copy(ROOT / "static/player/arrivals.js", lab.folder)
     return _play_page(
         lab, "counter_ceiling.html", fmt, hz, cells, clips=len(STIMULI), frames=fmt.frames,
-        rate=fmt.rate, bits=BITS, frameBits=FRAME_BITS, side=SQUARE, **given, **marks,
+        rate=fmt.rate, bits=BITS, frameBits=FRAME_BITS, side=SQUARE, **more,
     )  # fmt: skip
 
 
