@@ -47,7 +47,7 @@ def main() -> None:
         from bench.playback.elsewhere import display_first
         from bench.playback.laboratory import server
 
-        with display_first():
+        with display_first(keep_awake=not options.asleep):
             settings.EMBEDDED_POSTGRES.use()
             try:
                 with server() as running:
@@ -68,6 +68,11 @@ def parse() -> argparse.Namespace:
         "--alone", action="store_true",
         help="the session without browsers of seats and console, which a laboratory has elsewhere",
     )  # fmt: skip
+    parser.add_argument(
+        "--asleep",
+        action="store_true",
+        help="processors may fall asleep, as without 'manage.py display --keep-awake'",
+    )
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each clip")
     parser.add_argument("--stalls", type=int, default=5, help="of each kind")
     parser.add_argument("--clean", type=int, default=200, help="cells that nobody disturbs")

@@ -6,24 +6,27 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import psutil
+
+from qa_portal.awake import awake
 
 WEIGHT = Path("/proc/self/autogroup")
 GROUP = "midgrey-bench-elsewhere"
 
 
 @contextmanager
-def display_first() -> Iterator[None]:
+def display_first(keep_awake: bool) -> Iterator[None]:
     """This process and those it starts come before others and the kernel's housekeeping."""
     before = None
     with suppress(OSError, IndexError):  # not every Linux weighs sessions, nor every one of them
         before = WEIGHT.read_text().split()[-1]
         WEIGHT.write_text("-10")
     try:
-        yield
+        with awake() if keep_awake else nullcontext():
+            yield
     finally:
         if before is not None:
             with suppress(OSError):

@@ -47,7 +47,7 @@ def command(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}/"
         profile = f"--profile={tmp_path}"
-        arguments = ["display", url, profile, "--windowed", "--flag=--headless"]
+        arguments = ["display", url, profile, "--windowed", "--keep-awake", "--flag=--headless"]
         process = subprocess.Popen(
             [sys.executable, "manage.py", *arguments], cwd=settings.BASE_DIR, stdout=subprocess.PIPE
         )
@@ -80,9 +80,12 @@ def test_a_browser_is_opened_in_which_painting_comes_before_decoding(
     wait_for(lambda: set(policies(process)["DedicatedWorker"]) == idle, what="their place behind")
     found = policies(process)
     assert set(found["main"] + found["Compositor"]) == {os.SCHED_OTHER}
+    idling = [child for child in process.children() if "awake.py" in " ".join(child.cmdline())]
+    assert len(idling) == 1
     command.send_signal(signal.SIGINT)  # as Ctrl-C
     assert b"reached, on this machine" in command.communicate(timeout=30)[0]
     wait_for(lambda: not process.is_running(), what="the end of the browser")
+    wait_for(lambda: not idling[0].is_running(), what="an end of keeping awake")
 
 
 def test_a_browser_that_was_closed_meanwhile_is_no_error() -> None:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from argparse import ArgumentParser
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.core.management.base import BaseCommand, CommandError
 
+from qa_portal.awake import awake
 from qa_portal.painting_first import EVERY, PaintingFirst
 
 BROWSERS = (
@@ -80,6 +82,12 @@ class Command(BaseCommand):
         )
         parser.add_argument("--windowed", action="store_true", help="not full screen")
         parser.add_argument(
+            "--keep-awake",
+            action="store_true",
+            help="let no processor sleep meanwhile (Linux only): for a virtual machine, or a "
+            "computer that shows frames unevenly although it is fast enough; costs power",
+        )
+        parser.add_argument(
             "--flag",
             dest="flags",
             action="append",
@@ -89,6 +97,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["keep_awake"] and sys.platform != "linux":
+            raise CommandError("--keep-awake works on Linux only.")
         browser = find_browser(options["browser"])
         version = version_of(browser)
         self.stdout.write(f"Browser   {version}\n          {browser}")
@@ -99,7 +109,8 @@ class Command(BaseCommand):
         self.stdout.write(f"Profile   {options['profile']}")
         self.stdout.write("What the screen can do is measured by the page itself.")
         self.stdout.flush()
-        raise SystemExit(run(arguments(**options | {"browser": browser})))
+        with awake() if options["keep_awake"] else nullcontext():
+            raise SystemExit(run(arguments(**options | {"browser": browser})))
 
 
 def find_browser(given: str | None) -> str:
