@@ -3,7 +3,7 @@
 Whole sessions are played in a real Chromium before an X server, with a coordinator's console and
 three voting seats, while another process reads the number of each frame from the screen. What it
 saw is set against what the display's evidence says, beside what `<video>` elements make of the
-same clips, and beside a page that decodes nothing: what that loses, no player can keep.
+same clips, and beside a page that decodes nothing, for what the machine itself loses.
 """
 
 from __future__ import annotations

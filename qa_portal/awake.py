@@ -21,7 +21,7 @@ NAP = 0.00002  # seconds; Linux makes somewhat more of it
 
 @contextmanager
 def awake() -> Iterator[None]:
-    """Meanwhile; also if whoever wanted it is killed."""
+    """Meanwhile. If whoever wanted it is killed, it ends, too."""
     process = subprocess.Popen([sys.executable, "-I", __file__, str(os.getpid())])
     try:
         yield

@@ -162,9 +162,9 @@ CEILINGS = ("numbers", "pictures", "pictures and marks")
 
 
 def play_ceiling(lab: Laboratory, fmt: Format, hz: float, cells: int, what: str) -> dict[str, Any]:
-    """Nothing but the numbers of the frames, and no decoder: what can be had of the machine and its
-    browser. Then whole pictures beneath them, and the marks by which a display learns when each
-    was on the screen."""
+    """Nothing but the numbers of the frames, and no decoder: what the machine and its browser lose
+    by themselves. Then whole pictures beneath them, and the marks by which a display learns when
+    each was on the screen."""
     more = {}
     if "pictures" in what:
         more |= {"width": fmt.width, "height": fmt.height}
